@@ -1,0 +1,39 @@
+# Everything a newcomer needs: `make run`, `make test`. A virtual environment of its own is made
+# in .venv; nothing else on the machine is changed.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help install run test lint check clean
+
+help: ## show what there is
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+install: $(INSTALLED) ## make the virtual environment and install the package into it
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "error: Python 3.11 or newer is needed; hint: make PYTHON=python3.11" >&2; exit 7; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+		--editable ".[testing]" --requirement requirements-dev.txt
+	@touch $@
+
+run: install ## create, upgrade and seed the default database, and show it
+	@$(BIN)/python scripts/db_setup.py --seed
+
+test: install ## run the whole suite, on SQLite and on a real PostgreSQL
+	$(BIN)/python -m pytest
+
+lint: install ## check types, style and the rings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+check: lint test ## all that CI checks
+
+clean: ## remove the virtual environment and the caches
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist

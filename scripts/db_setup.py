@@ -1,0 +1,137 @@
+#!/usr/bin/env python3
+"""Create, migrate and seed a WorkDataHub database, and show what is in it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXAMPLES = """\
+examples:
+  python scripts/db_setup.py --seed
+      create and upgrade the default SQLite database, and load the shipped seed data
+  python scripts/db_setup.py --database-url postgresql://user:password@localhost:5432/hub
+      create that PostgreSQL database if it is not there, and upgrade it
+  python scripts/db_setup.py --seed-file my_rows.sql
+      upgrade, then load a file of one's own in one transaction
+  python scripts/db_setup.py --downgrade
+      take back the last revision; --downgrade base takes back all of them
+
+exit codes: 0 done, 2 usage or settings, 3 history, 4 refused, 5 locked, 6 failed, 7 missing
+"""
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; a wrong one ends with exit code 2."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--database-url", metavar="URL", help="default: what the settings say")
+    verb = parser.add_mutually_exclusive_group()
+    verb.add_argument("--revision", default="head", help="upgrade to this revision (default: head)")
+    verb.add_argument(
+        "--downgrade",
+        nargs="?",
+        const="-1",
+        metavar="REVISION",
+        help="downgrade instead, one step or to REVISION",
+    )
+    parser.add_argument("--seed", action="store_true", help="load the shipped seed data")
+    parser.add_argument(
+        "--seed-file", type=Path, metavar="FILE", help="load this SQL file (means --seed)"
+    )
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    arguments = parser.parse_args(argv)
+    if arguments.downgrade and (arguments.seed or arguments.seed_file):
+        parser.error("--downgrade and --seed do not go together")
+    return arguments
+
+
+def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Do what the arguments say and return what a person or program wants to know."""
+    from work_data_hub.config import choose_database, get_settings
+    from work_data_hub.io.schema import inspection, migration_runner, seeding
+    from work_data_hub.io.schema.engine import connect
+    from work_data_hub.io.schema.project_files import seed_file
+    from work_data_hub.io.schema.provisioning import ensure_database
+
+    target = choose_database(
+        get_settings(), arguments.database_url, explicit_source="--database-url"
+    )
+    path = arguments.seed_file or (seed_file() if arguments.seed else None)
+    load_seeds = None
+    if path is not None:
+        script = seeding.read_seed_file(path)  # refused before the database is touched
+        load_seeds = partial(seeding.load_seeds, script=script, path=path)
+    if arguments.downgrade:
+        run = migration_runner.downgrade(target.url, arguments.downgrade)
+    else:
+        ensure_database(target.url)
+        run = migration_runner.upgrade(target.url, arguments.revision)
+    with connect(target.url) as connection:
+        seeds = load_seeds(connection) if load_seeds else None
+        tables = inspection.row_counts(connection)
+    return {
+        "version": 1,
+        "database": str(target),
+        "decided_by": target.source,
+        "revision": list(run.after),
+        "steps": [str(step) for step in run.steps],
+        "seed_file": str(path) if path else None,
+        "seed_rows": seeds.rows if seeds else None,
+        "tables": tables,
+    }
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print the result for people."""
+    at = ", ".join(result["revision"]) or "base (no revision)"
+    print(f"Database  {result['database']}  ({result['decided_by']})")
+    print(f"Revision  {at}")
+    for step in result["steps"] or ["nothing had to be done"]:
+        print(f"Schema    {step}")
+    if result["seed_file"]:
+        rows = result["seed_rows"]
+        print(f"Seeds     {f'{rows} rows loaded' if rows else 'nothing had to be done'}")
+    for name, rows in result["tables"].items():
+        print(f"Table     {name:<24} {rows:>9,} rows")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the script and return its exit code."""
+    arguments = parse_arguments(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)-7s %(message)s")
+    try:
+        from work_data_hub.errors import WorkDataHubError
+    except ModuleNotFoundError:
+        print(
+            "error: the package work_data_hub is not installed for this Python\n"
+            "hint: run `make install`, then use .venv/bin/python",
+            file=sys.stderr,
+        )
+        return 7
+    try:
+        result = set_up(arguments)
+    except WorkDataHubError as error:
+        print(error.for_people(), file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted: the running step was rolled back", file=sys.stderr)
+        return 130
+    if arguments.json:
+        print(json.dumps(result, indent=2))
+    else:
+        show(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

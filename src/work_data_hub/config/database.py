@@ -1,0 +1,106 @@
+"""Which database: one function decides, and says why."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL
+
+from work_data_hub.config.database_url import mask, normalize, parse_database_url
+from work_data_hub.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from work_data_hub.config.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DEFAULT_DATABASE = "workdatahub_dev.db"
+
+
+@dataclass(frozen=True)
+class DatabaseTarget:
+    """The database that was decided on.
+
+    Attributes:
+        url: with the synchronous driver; a relative SQLite path is as the caller gave it.
+        source: what decided, in words: "the database_url argument", "DATABASE_URL", ...
+    """
+
+    url: URL
+    source: str
+
+    def __str__(self) -> str:
+        """Return the URL without its secrets."""
+        return mask(self.url)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is SQLite."""
+        return self.url.get_backend_name() == "sqlite"
+
+
+def choose_database(
+    settings: Settings,
+    explicit: str | URL | None = None,
+    *,
+    explicit_source: str = "the database_url argument",
+    folder: Path | None = None,
+) -> DatabaseTarget:
+    """Decide which database is meant.
+
+    An explicit choice beats ``DATABASE_URL`` beats ``WDH_DATABASE__URI`` beats the SQLite file
+    ``workdatahub_dev.db`` in ``folder``. Nothing else ever replaces an explicit choice.
+
+    Args:
+        settings: the session's settings.
+        explicit: what the caller chose, if anything.
+        explicit_source: how the caller chose it, in words, for errors.
+        folder: where the default file lies; the settings' own root when left out.
+
+    Raises:
+        SettingsError: when what was chosen is no URL, or ``ENVIRONMENT`` is prod and the
+            database is not PostgreSQL.
+    """
+    if explicit is not None:
+        target = _target(explicit, explicit_source)
+    elif settings.database_url is not None:
+        target = _target(settings.database_url.get_secret_value(), "DATABASE_URL")
+        _warn_when_overruled(target, settings)
+    elif settings.database.uri is not None:
+        target = _target(settings.database.uri.get_secret_value(), "WDH_DATABASE__URI")
+    else:
+        file = (folder or settings.root) / DEFAULT_DATABASE
+        target = DatabaseTarget(URL.create("sqlite", database=str(file)), "the default")
+    _require_postgresql_in_prod(target, settings)
+    return target
+
+
+def _target(chosen: str | URL, source: str) -> DatabaseTarget:
+    if isinstance(chosen, URL):
+        return DatabaseTarget(normalize(chosen), source)
+    return DatabaseTarget(parse_database_url(chosen, source=source), source)
+
+
+def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:
+    if settings.database.uri is None:
+        return
+    other = _target(settings.database.uri.get_secret_value(), "WDH_DATABASE__URI")
+    if other.url != target.url:
+        log.warning(
+            "DATABASE_URL (%s) and WDH_DATABASE__URI (%s) differ: DATABASE_URL is used",
+            target,
+            other,
+        )
+
+
+def _require_postgresql_in_prod(target: DatabaseTarget, settings: Settings) -> None:
+    if settings.environment == "prod" and target.url.get_backend_name() != "postgresql":
+        raise SettingsError(
+            f"ENVIRONMENT is prod, which needs PostgreSQL, but {target.source} is {target}"
+            " (tried: an explicit URL, DATABASE_URL, WDH_DATABASE__URI, the default)",
+            hint="set DATABASE_URL to the PostgreSQL database, or ENVIRONMENT to dev",
+        )

@@ -1,0 +1,113 @@
+"""Settings from the environment, a file named by ``WDH_ENV_FILE``, and ``.env``."""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from work_data_hub.config.database import choose_database
+from work_data_hub.errors import SettingsError
+
+Environment = Literal["dev", "staging", "prod"]
+
+
+def project_root() -> Path:
+    """Return the folder of ``alembic.ini`` in a checkout, else the working directory.
+
+    An installed wheel has no project around it; its own folder is no place for a database.
+    """
+    checkout = Path(__file__).resolve().parents[3]
+    return checkout if (checkout / "alembic.ini").is_file() else Path.cwd()
+
+
+class DatabaseSettings(BaseModel):
+    """What ``WDH_DATABASE__*`` says."""
+
+    uri: SecretStr | None = None
+
+
+class Settings(BaseSettings):
+    """The session's settings. A URL in them is a secret: no repr shows it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="WDH_",
+        env_nested_delimiter="__",
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+    )
+
+    environment: Environment = Field(default="dev", validation_alias="ENVIRONMENT")
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database: DatabaseSettings = DatabaseSettings()
+
+    @property
+    def root(self) -> Path:
+        """The project's folder, where the default database lies."""
+        return project_root()
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """Return the settings of this process; read once.
+
+    The environment beats the file named by ``WDH_ENV_FILE``, which beats ``.env`` in the
+    project's root. ``get_settings.cache_clear()`` makes the next call read again.
+
+    Raises:
+        SettingsError: when a value is not valid, or ``WDH_ENV_FILE`` names no readable file.
+    """
+    files = _env_files()
+    try:
+        return Settings(_env_file=files)
+    except ValidationError as error:
+        raise _invalid(error, files) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise SettingsError(
+            f"the settings cannot be read: {error.__class__.__name__} in {_listed(files)}",
+            hint="the files must be readable UTF-8 text with one NAME=value on a line",
+        ) from None
+
+
+def get_database_connection_string() -> str:
+    """Return the URL of the session's database **with its password**: never print it."""
+    return choose_database(get_settings()).url.render_as_string(hide_password=False)
+
+
+def _env_files() -> tuple[Path, ...]:
+    """Return the files to read, the later one winning, as pydantic-settings takes them."""
+    files = [project_root() / ".env"]
+    if named := os.environ.get("WDH_ENV_FILE"):
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise SettingsError(
+                f"WDH_ENV_FILE names {path}, which is not a file",
+                hint="correct the path, or unset WDH_ENV_FILE",
+            )
+        files.append(path)
+    return tuple(files)
+
+
+def _invalid(error: ValidationError, files: tuple[Path, ...]) -> SettingsError:
+    # include_input=False: the input may hold a password.
+    faults = error.errors(include_url=False, include_input=False)
+    listed = "; ".join(f"{_variable(fault['loc'])}: {fault['msg']}" for fault in faults)
+    return SettingsError(
+        f"the settings are not valid: {listed} (tried: the environment, {_listed(files)})",
+        hint="correct the variable where it is set; .env.example shows every one of them",
+    )
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    name = "__".join(str(part) for part in location).upper()
+    return name if name in {"ENVIRONMENT", "DATABASE_URL"} else f"WDH_{name}"
+
+
+def _listed(files: tuple[Path, ...]) -> str:
+    return ", ".join(str(file) for file in reversed(files))

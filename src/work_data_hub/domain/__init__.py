@@ -1,0 +1,1 @@
+"""Pure rules of schema management: standard library only, no clock, no files."""

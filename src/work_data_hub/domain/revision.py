@@ -1,0 +1,63 @@
+"""The naming rule of revisions: ``YYYYMMDD_HHMM_short_description.py``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+_FILE_NAME = re.compile(r"(?P<id>\d{8}_\d{4}(?:\d{2})?)_(?P<description>\w+)\.py", re.ASCII)
+_MINUTES = "%Y%m%d_%H%M"
+_SECONDS = "%Y%m%d_%H%M%S"
+
+
+@dataclass(frozen=True)
+class RevisionName:
+    """What the name of a revision file says.
+
+    Attributes:
+        id: the revision id, the time part of the name.
+        description: the rest, lowercase_snake_case.
+    """
+
+    id: str
+    description: str
+
+
+def parse_file_name(name: str) -> RevisionName | None:
+    """Return what a file's name says, or None when it does not follow the rule."""
+    found = _FILE_NAME.fullmatch(name)
+    if found is None or not is_revision_id(found["id"]) or name != name.lower():
+        return None
+    return RevisionName(found["id"], found["description"])
+
+
+def is_revision_id(text: str) -> bool:
+    """Whether the text is a time in the form ``YYYYMMDD_HHMM`` or ``YYYYMMDD_HHMMSS``."""
+    if not re.fullmatch(r"\d{8}_\d{4}(\d{2})?", text, re.ASCII):
+        return False
+    try:
+        datetime.strptime(text, _MINUTES if len(text) == len("YYYYMMDD_HHMM") else _SECONDS)
+    except ValueError:
+        return False
+    return True
+
+
+def new_revision_id(now: datetime, taken: Container[str]) -> str:
+    """Return the id of a revision made at ``now``.
+
+    Args:
+        now: the time, in UTC.
+        taken: the ids there are. When the minute is taken the id has seconds; when that second
+            is taken too, it is the next free one.
+    """
+    minutes = now.strftime(_MINUTES)
+    if minutes not in taken:
+        return minutes
+    while (seconds := now.strftime(_SECONDS)) in taken:
+        now += timedelta(seconds=1)
+    return seconds

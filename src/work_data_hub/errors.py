@@ -1,0 +1,134 @@
+"""Every fault that a person can meet, with the way out and a stable exit code.
+
+    WorkDataHubError
+    ├── CheckFoundError ............ 1  a check found something (pending, drift)
+    ├── UsageError ................. 2  the call itself is wrong
+    │   └── SettingsError .......... 2  the settings are
+    ├── HistoryError ............... 3  unreadable, unknown or several revisions
+    ├── RefusedError ............... 4  refused for safety
+    ├── LockTimeoutError ........... 5  another run did not end in time
+    ├── MigrationFailedError ....... 6  a revision failed: applied, failed, pending
+    ├── SeedFailedError ............ 6  a seed file failed: path, line, statement
+    └── MissingError ............... 7  something that is needed is not there
+        └── DatabaseUnavailableError 7  the database does not answer
+
+An error carries what a program needs as attributes; its text is for people.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class WorkDataHubError(Exception):
+    """The root: one line that says what is wrong, one that says what to do.
+
+    Args:
+        message: what is wrong, one line, without a password.
+        hint: the way out, one line.
+    """
+
+    exit_code: ClassVar[int] = 2
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def for_people(self) -> str:
+        """Return the two lines that a terminal shows."""
+        return f"error: {self.message}\nhint: {self.hint}"
+
+
+class CheckFoundError(WorkDataHubError):
+    """A check found something."""
+
+    exit_code = 1
+
+
+class UsageError(WorkDataHubError):
+    """The call is wrong: an argument, a file that is not there."""
+
+
+class SettingsError(UsageError):
+    """The settings are wrong."""
+
+
+class HistoryError(WorkDataHubError):
+    """The revision files cannot answer: unreadable, unknown, or several heads."""
+
+    exit_code = 3
+
+
+class RefusedError(WorkDataHubError):
+    """Refused for safety, before anything was touched."""
+
+    exit_code = 4
+
+
+class LockTimeoutError(WorkDataHubError):
+    """Another run holds the lock and did not end in time."""
+
+    exit_code = 5
+
+
+class MigrationFailedError(WorkDataHubError):
+    """A revision failed and was rolled back.
+
+    Args:
+        message: what is wrong.
+        hint: the way out.
+        applied: revision ids that this run finished before, in order.
+        failed: the revision id that failed.
+        pending: revision ids that were not reached, in order.
+    """
+
+    exit_code = 6
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str,
+        applied: Sequence[str] = (),
+        failed: str | None = None,
+        pending: Sequence[str] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.applied = tuple(applied)
+        self.failed = failed
+        self.pending = tuple(pending)
+
+
+class SeedFailedError(WorkDataHubError):
+    """A seed file failed and left nothing behind.
+
+    Args:
+        message: what is wrong.
+        hint: the way out.
+        path: the seed file.
+        line: the 1-based line on which the faulty statement starts.
+        statement: its first line.
+    """
+
+    exit_code = 6
+
+    def __init__(self, message: str, *, hint: str, path: Path, line: int, statement: str) -> None:
+        super().__init__(message, hint=hint)
+        self.path = path
+        self.line = line
+        self.statement = statement
+
+
+class MissingError(WorkDataHubError):
+    """Something that is needed is missing: a tool, an extra, a server."""
+
+    exit_code = 7
+
+
+class DatabaseUnavailableError(MissingError):
+    """The database does not answer, or may not be opened."""

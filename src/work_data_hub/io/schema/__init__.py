@@ -1,0 +1,1 @@
+"""Running, guarding and seeding the database schema."""

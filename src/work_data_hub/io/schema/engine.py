@@ -1,0 +1,162 @@
+"""SQLAlchemy engines on which a transaction is a transaction, SQLite included."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy import event
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+
+from work_data_hub.config.database_url import mask, scrub
+from work_data_hub.errors import DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL, Connection, Engine
+
+# A server that drops packets would otherwise hold a command for minutes.
+CONNECT_TIMEOUT_SECONDS = 10
+SQLITE_BUSY_TIMEOUT_SECONDS = 30
+
+
+def create_engine(url: URL, *, read_only: bool = False) -> Engine:
+    """Return an engine for one short piece of work; it keeps no connection open.
+
+    SQLite: Python's driver opens a transaction only before DML, so that a failing script leaves
+    its first tables behind. Here ``isolation_level`` is None and BEGIN is ours, as SQLAlchemy's
+    SQLite dialect documents ("Serializable isolation / Savepoints"). Foreign keys are enforced.
+
+    Args:
+        url: with its password.
+        read_only: take no write lock on SQLite; nothing may be written then.
+    """
+    options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
+    if url.get_backend_name() == "postgresql":
+        options["connect_args"] = _postgresql_arguments(url)
+    elif url.get_backend_name() == "sqlite":
+        options["connect_args"] = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+    engine = sa.create_engine(url, **options)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin if read_only else _begin_immediate)
+    return engine
+
+
+@contextmanager
+def connect(url: URL, *, read_only: bool = False) -> Iterator[Connection]:
+    """Open one connection, and close it with the block.
+
+    Raises:
+        DatabaseUnavailableError: when the database does not answer or may not be opened.
+    """
+    engine = create_engine(url, read_only=read_only)
+    try:
+        connection = engine.connect()
+    except (sa.exc.DBAPIError, OSError) as error:
+        raise _unavailable(url, error) from error
+    with connection:
+        yield connection
+
+
+@contextmanager
+def real_transactions(connection: Connection) -> Iterator[Connection]:
+    """Give a connection that somebody else made the transactions of ``create_engine``.
+
+    What was changed on it is put back with the end of the block.
+    """
+    if connection.dialect.name != "sqlite":
+        yield connection
+        return
+    raw: Any = connection.connection.driver_connection
+    isolation_level, raw.isolation_level = raw.isolation_level, None
+    event.listen(connection, "begin", _begin_immediate)
+    try:
+        yield connection
+    finally:
+        event.remove(connection, "begin", _begin_immediate)
+        connection.rollback()
+        raw.isolation_level = isolation_level
+
+
+@contextmanager
+def foreign_keys_off(connection: Connection) -> Iterator[None]:
+    """Switch SQLite's enforcement off around transactions that may rebuild a table.
+
+    With enforcement on, dropping a table deletes the rows that reference it. The PRAGMA is
+    ignored inside a transaction, so it comes before (sqlite.org/lang_altertable, steps 1 and 12).
+    """
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+    raw: Any = connection.connection.driver_connection
+    (was_on,) = raw.execute("PRAGMA foreign_keys").fetchone()
+    raw.execute("PRAGMA foreign_keys = OFF")
+    try:
+        yield
+    finally:
+        connection.rollback()
+        raw.execute(f"PRAGMA foreign_keys = {was_on}")
+
+
+def exists(url: URL) -> bool:
+    """Whether the database is there, as far as can be known without connecting to it."""
+    file = sqlite_file(url)
+    return file is None or file.exists()
+
+
+def sqlite_file(url: URL) -> Path | None:
+    """Return the file of a SQLite URL; None when it is in memory, a URI, or another database."""
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return None
+    if url.database == ":memory:" or url.database.startswith("file:"):
+        return None
+    return Path(url.database)
+
+
+def _prepare_sqlite(dbapi_connection: Any, _entry: ConnectionPoolEntry) -> None:
+    dbapi_connection.isolation_level = None
+    dbapi_connection.execute("PRAGMA foreign_keys = ON")
+    # A file that is no database is found out here, and not inside the first revision.
+    dbapi_connection.execute("PRAGMA schema_version")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # A deferred transaction takes the write lock at its first write, when another writer may
+    # already have made that impossible.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _postgresql_arguments(url: URL) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
+        # Prepared statements do not survive a transaction pooler.
+        "prepare_threshold": None,
+        "application_name": "work_data_hub",
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    }
+    return {name: value for name, value in arguments.items() if name not in url.query}
+
+
+def _unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
+    reason = scrub(first_line(getattr(error, "orig", None) or error), url)
+    file = sqlite_file(url)
+    if file is None:
+        hint = "check that the server runs, and the host, port, user, password and database name"
+    elif not file.absolute().parent.is_dir():
+        hint = f"create the folder {file.absolute().parent}, or run scripts/db_setup.py, which does"
+    else:
+        hint = "check that the path is a SQLite file, and that you may write to it and its folder"
+    return DatabaseUnavailableError(f"cannot open {mask(url)}: {reason}", hint=hint)
+
+
+def first_line(error: BaseException) -> str:
+    """Return what an error says, on one line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

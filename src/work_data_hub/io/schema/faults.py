@@ -1,0 +1,148 @@
+"""The one adapter that words Alembic's and the drivers' errors for people."""
+
+from __future__ import annotations
+
+import difflib
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alembic.script.revision import (
+    CycleDetected,
+    MultipleHeads,
+    RangeNotAncestorError,
+    ResolutionError,
+)
+from alembic.util import CommandError, DatabaseNotAtHead
+from sqlalchemy.exc import DBAPIError
+
+from work_data_hub.errors import (
+    CheckFoundError,
+    HistoryError,
+    MigrationFailedError,
+    UsageError,
+    WorkDataHubError,
+)
+from work_data_hub.io.schema.engine import first_line
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+
+    from work_data_hub.io.schema.executor import Execution
+
+
+def as_fault(
+    error: Exception, *, scripts: ScriptDirectory, execution: Execution | None
+) -> WorkDataHubError | None:
+    """Return the error that a person understands, or None when it is a bug that must be seen.
+
+    Args:
+        error: what was raised.
+        scripts: the revision files, to name near matches and paths.
+        execution: the run, if one had begun.
+    """
+    if execution is not None and execution.running is not None:
+        return _failed_revision(error, scripts, execution)
+    if isinstance(error, WorkDataHubError):
+        return error
+    if isinstance(error, CommandError):
+        return _history_fault(error, scripts)
+    if (path := _revision_file_in(error, scripts)) is not None:
+        return HistoryError(
+            f"the revision file {path} cannot be read: {_named(error)}",
+            hint="correct the file; `python -m py_compile FILE` shows a syntax error",
+        )
+    if isinstance(error, DBAPIError):
+        return MigrationFailedError(
+            f"the database refused: {first_line(error.orig or error)}",
+            hint="check the rights of the user, and that no other program holds the database",
+        )
+    return None
+
+
+def _failed_revision(
+    error: Exception, scripts: ScriptDirectory, execution: Execution
+) -> MigrationFailedError:
+    failed = execution.running
+    assert failed is not None
+    place = _revision_file_in(error, scripts)
+    where = f" ({place})" if place is not None else ""
+    applied = ", ".join(step.revision for step in execution.finished) or "nothing"
+    hint = error.hint if isinstance(error, WorkDataHubError) else "correct it and run again"
+    return MigrationFailedError(
+        f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
+        hint=f"it was rolled back (done before it: {applied}); {hint}",
+        applied=[step.revision for step in execution.finished],
+        failed=failed.revision,
+        pending=[step.revision for step in execution.pending],
+    )
+
+
+def _history_fault(error: CommandError, scripts: ScriptDirectory) -> WorkDataHubError:
+    cause = error.__cause__
+    if isinstance(cause, MultipleHeads):
+        return HistoryError(
+            f"there are several heads: {', '.join(sorted(cause.heads))}",
+            hint="name one, or join them: alembic merge heads -m 'merge'",
+        )
+    if isinstance(cause, ResolutionError):
+        return _unknown_revision(cause, scripts)
+    if isinstance(cause, RangeNotAncestorError):
+        return HistoryError(
+            f"{cause.lower or 'base'} is not an ancestor of {cause.upper or 'base'}",
+            hint="`alembic history` shows the order of the revisions",
+        )
+    if isinstance(cause, CycleDetected):
+        return HistoryError(
+            f"the revisions form a cycle: {', '.join(cause.revisions)}",
+            hint="correct down_revision in one of them",
+        )
+    if isinstance(error, DatabaseNotAtHead) or "not up to date" in str(error):
+        return CheckFoundError(
+            "the database is not at head", hint="run `alembic upgrade head` first"
+        )
+    return _worded_by_alembic(error)
+
+
+def _worded_by_alembic(error: CommandError) -> WorkDataHubError:
+    message = first_line(error)
+    if "head" in message or "revision" in message.lower():
+        return HistoryError(
+            message, hint="`alembic history` and `alembic heads` show what there is"
+        )
+    return UsageError(message, hint="`alembic --help` shows the commands and their arguments")
+
+
+def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:
+    known = [script.revision for script in scripts.walk_revisions()]
+    wanted = str(cause.argument)
+    if str(cause).startswith("Multiple revisions"):
+        among = ", ".join(sorted(known_id for known_id in known if known_id.startswith(wanted)))
+        return HistoryError(
+            f"{wanted!r} is the beginning of several revisions: {among}", hint="write more of it"
+        )
+    near = difflib.get_close_matches(wanted, known, 1, 0.4)
+    return HistoryError(
+        f"there is no revision {wanted!r}",
+        hint=f"did you mean {near[0]}?" if near else "`alembic history` shows the revisions",
+    )
+
+
+def _revision_file_in(error: Exception, scripts: ScriptDirectory) -> str | None:
+    """Return ``path:line`` of the innermost place in a revision file, if one is involved."""
+    folder = Path(scripts.dir).resolve()
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{error.filename}:{error.lineno}"
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        path = Path(frame.filename)
+        if path.name != "env.py" and folder in path.parents:
+            return f"{path}:{frame.lineno}"
+    return None
+
+
+def _named(error: Exception) -> str:
+    if isinstance(error, DBAPIError):
+        return first_line(error.orig or error)
+    if isinstance(error, CommandError | WorkDataHubError):
+        return first_line(error)
+    return f"{type(error).__name__}: {first_line(error)}"

@@ -1,0 +1,31 @@
+"""Where the package's own alembic.ini, migrations and seeds are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from work_data_hub.errors import MissingError
+
+_PACKAGE = Path(__file__).resolve().parents[2]
+# In a wheel they travel inside the package; in a checkout they are the repository's own.
+_CANDIDATES = (_PACKAGE / "_project", _PACKAGE.parents[1])
+
+
+def alembic_ini() -> Path:
+    """Return the path of alembic.ini.
+
+    Raises:
+        MissingError: when the installation is not whole.
+    """
+    for folder in _CANDIDATES:
+        if (folder / "alembic.ini").is_file():
+            return folder / "alembic.ini"
+    raise MissingError(
+        f"alembic.ini is neither in {_CANDIDATES[0]} nor in {_CANDIDATES[1]}",
+        hint="install work-data-hub again",
+    )
+
+
+def seed_file() -> Path:
+    """Return the path of the seed data that is shipped."""
+    return alembic_ini().parent / "io" / "schema" / "fixtures" / "test_data.sql"

@@ -1,0 +1,128 @@
+"""Folders that are built once and shared by every process of one user.
+
+They live in one folder of our own:
+
+    lock                   held while something is being built
+    <name>/                built; its file `complete` says of how many entries
+    building-<random>/     not finished: renamed when it is, removed by the next build otherwise
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from typing import TYPE_CHECKING
+
+from work_data_hub.errors import MissingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+_LOCK_SECONDS = 240.0
+_LOCK_POLL_SECONDS = 0.02
+
+
+def own_folder(folder: Path, mode: int) -> Path:
+    """Make a folder that only we write to, or find the one that we made before.
+
+    Args:
+        folder: where it is; its parent exists.
+        mode: its permissions, without write for group and others.
+
+    Raises:
+        MissingError: something of that name belongs to someone else or is open to others: in a
+            shared folder anyone may have created it, to have us run programs of theirs.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
+        raise MissingError(
+            f"{folder} is not a folder that only we can write to",
+            hint="remove it, or set TMPDIR to another folder",
+        )
+    folder.chmod(mode)
+    return folder
+
+
+def built_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
+    """Return the folder of that name, building it unless it is there and complete.
+
+    Processes that do this at the same time build once: the others wait. A build that is killed
+    leaves nothing that is taken for finished.
+
+    Args:
+        cache: the folder from `own_folder`.
+        name: of the folder; whatever changes its content belongs in it.
+        build: fills the empty folder that it is given.
+
+    Raises:
+        MissingError: another process held the lock for 240 seconds.
+    """
+    folder = cache / name
+    if _is_complete(folder):
+        return folder
+    with _locked(cache / "lock"):
+        if not _is_complete(folder):
+            try:
+                _build(folder, build)
+            finally:
+                # Afterwards: programs of a build that was killed may have written until now.
+                for leftover in cache.glob("building-*"):
+                    shutil.rmtree(leftover, ignore_errors=True)
+    return folder
+
+
+def _build(folder: Path, build: Callable[[Path], None]) -> None:
+    building = folder.with_name(f"building-{secrets.token_hex(8)}")
+    building.mkdir(mode=0o700)
+    building.chmod(0o711)
+    build(building)
+    # "complete" counts itself.
+    (building / "complete").write_text(str(_entries(building) + 1), encoding="ascii")
+    if folder.exists():
+        folder.rename(folder.with_name(f"building-{secrets.token_hex(8)}"))
+    building.rename(folder)
+
+
+def _is_complete(folder: Path) -> bool:
+    """Say whether the folder holds what its build left: cleaners of /tmp remove single files."""
+    try:
+        return int((folder / "complete").read_text(encoding="ascii")) == _entries(folder)
+    except (FileNotFoundError, ValueError):
+        return False
+
+
+def _entries(folder: Path) -> int:
+    return sum(len(folders) + len(files) for _, folders, files in os.walk(folder))
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    import fcntl  # not on Windows
+
+    path.touch(mode=0o600)
+    deadline = time.monotonic() + _LOCK_SECONDS
+    with path.open("r+b") as handle:
+        # The kernel frees this lock when its holder ends, killed or not.
+        while not _took(lambda: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)):
+            if time.monotonic() > deadline:
+                raise MissingError(f"another process holds {path}", hint="end it, then try again")
+            time.sleep(_LOCK_POLL_SECONDS)
+        try:
+            yield
+        finally:
+            fcntl.flock(handle, fcntl.LOCK_UN)
+
+
+def _took(lock: Callable[[], None]) -> bool:
+    try:
+        lock()
+    except BlockingIOError:
+        return False
+    return True

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from work_data_hub.config.database_url import mask, parse_database_url, scrub
+from work_data_hub.errors import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("text", "driver"),
+    [
+        ("postgres://u@h/x", "postgresql+psycopg"),
+        ("postgresql://u@h/x", "postgresql+psycopg"),
+        ("postgresql+asyncpg://u@h/x", "postgresql+psycopg"),
+        ("postgresql+psycopg://u@h/x", "postgresql+psycopg"),
+        ("POSTGRES://u@h/x", "postgresql+psycopg"),
+        ("sqlite:///x.db", "sqlite"),
+        ("sqlite+aiosqlite:///x.db", "sqlite"),
+    ],
+)
+def test_migrations_use_the_synchronous_driver(text: str, driver: str) -> None:
+    assert parse_database_url(text, source="S").drivername == driver
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("p%40s%25", "p@s%"),
+        ("p@ss", "p@ss"),
+        ("p:w", "p:w"),
+        ("p/w", "p/w"),
+        ("50%", "50%"),
+        ("pä?ß#", "pä?ß#"),
+        ("a@b/c:d", "a@b/c:d"),
+        ("", ""),
+    ],
+)
+def test_any_character_may_stand_in_a_password(written: str, password: str) -> None:
+    url = parse_database_url(
+        f"postgresql://user:{written}@host:5433/name?sslmode=require", source="S"
+    )
+    assert (url.username, url.password) == ("user", password)
+    assert (url.host, url.port, url.database) == ("host", 5433, "name")
+    assert url.query == {"sslmode": "require"}
+
+
+def test_an_at_sign_in_the_query_is_not_the_end_of_the_password() -> None:
+    url = parse_database_url("postgresql://u:p@h/x?application_name=a@b", source="S")
+    assert (url.password, url.host, url.query["application_name"]) == ("p", "h", "a@b")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["nonsense", "", "mysql://u:hunter2@h/x", "postgresql://u:hunter2@h:port/x", "://u:hunter2@h"],
+)
+def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        parse_database_url(text, source="DATABASE_URL")
+    assert "DATABASE_URL" in refused.value.message
+    assert "hunter2" not in refused.value.for_people()
+    assert refused.value.exit_code == 2
+
+
+def test_a_printed_url_holds_no_secret() -> None:
+    url = parse_database_url("postgresql://u:hunter2@h/x?sslpassword=hunter3&options=o", source="S")
+    assert mask(url) == "postgresql+psycopg://u:***@h/x?options=o&sslpassword=***"
+
+
+def test_a_secret_in_a_drivers_message_is_replaced() -> None:
+    url = parse_database_url("postgresql://u:p%40ss@h/x", source="S")
+    assert scrub("bad: p@ss or p%40ss", url) == "bad: *** or ***"

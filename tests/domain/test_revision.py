@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+
+from work_data_hub.domain.revision import (
+    RevisionName,
+    is_revision_id,
+    new_revision_id,
+    parse_file_name,
+)
+
+NOON = datetime(2026, 2, 28, 12, 30, 59, tzinfo=UTC)
+
+
+def test_the_id_is_the_time_part_of_the_name() -> None:
+    assert parse_file_name("20251113_000001_create_core_tables.py") == RevisionName(
+        "20251113_000001", "create_core_tables"
+    )
+    assert parse_file_name("20251113_0930_add_orders.py") == RevisionName(
+        "20251113_0930", "add_orders"
+    )
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "create_core_tables.py",
+        "20251113_create.py",
+        "20251113_09301_five_digits.py",
+        "20251332_0930_no_such_day.py",
+        "20251113_2560_no_such_time.py",
+        "20251113_0930.py",
+        "20251113_0930_Upper_Case.py",
+        "20251113_0930_text.txt",
+        "20251113_0930_with-dash.py",
+    ],
+)
+def test_other_names_do_not_follow_the_rule(name: str) -> None:
+    assert parse_file_name(name) is None
+
+
+def test_a_new_id_has_minutes() -> None:
+    assert new_revision_id(NOON, ()) == "20260228_1230"
+
+
+def test_a_taken_minute_gives_seconds_and_a_taken_second_the_next_free_one() -> None:
+    taken = ["20260228_1230"]
+    assert new_revision_id(NOON, taken) == "20260228_123059"
+    taken += ["20260228_123059", "20260228_123100"]
+    assert new_revision_id(NOON, taken) == "20260228_123101"
+
+
+def test_what_is_made_is_valid() -> None:
+    taken: list[str] = []
+    for _ in range(100):
+        taken.append(new_revision_id(NOON, taken))
+    assert len(set(taken)) == 100
+    assert all(is_revision_id(revision) for revision in taken)

@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from work_data_hub.errors import HistoryError, SettingsError, UsageError
+from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+HEAD = "20251113_000001"
+ALEMBIC_INI = str(Path(__file__).parents[3] / "alembic.ini")
+
+
+def test_upgrade_says_what_it_did_and_then_that_nothing_had_to_be_done(database_url: URL) -> None:
+    assert [step.revision for step in migration_runner.pending(database_url)] == [HEAD]
+    first = migration_runner.upgrade(database_url)
+    assert (first.before, first.after) == ((), (HEAD,))
+    assert [str(step) for step in first.steps] == [f"upgrade {HEAD} Create core tables."]
+    assert migration_runner.pending(database_url) == ()
+    second = migration_runner.upgrade(database_url)
+    assert (second.before, second.after, second.steps) == ((HEAD,), (HEAD,), ())
+
+
+def test_downgrade_takes_back_one_step_and_stamp_runs_nothing(database_url: URL) -> None:
+    migration_runner.upgrade(database_url)
+    down = migration_runner.downgrade(database_url)
+    assert [step.direction for step in down.steps] == ["downgrade"]
+    assert migration_runner.current(database_url) == ()
+    stamped = migration_runner.stamp(database_url)
+    assert [str(step) for step in stamped.steps] == [f"stamp {HEAD}"]
+    assert migration_runner.current(database_url) == (HEAD,)
+    with connect(database_url) as connection:
+        assert inspection.row_counts(connection) == {}
+
+
+def test_a_preview_changes_nothing(database_url: URL) -> None:
+    migration_runner.pending(database_url)
+    assert migration_runner.current(database_url) == ()
+    with connect(database_url) as connection:
+        assert sa.inspect(connection).get_table_names() == []
+
+
+def test_a_result_shows_no_password(postgresql_url: URL) -> None:
+    result = migration_runner.upgrade(postgresql_url)
+    assert postgresql_url.password is not None
+    assert postgresql_url.password not in repr(result)
+
+
+def test_the_host_keeps_its_logging(
+    database_url: URL, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    mine = logging.getLogger("an.application")
+    before = (mine.disabled, logging.getLogger().level, list(logging.getLogger().handlers))
+    with caplog.at_level(logging.INFO, "work_data_hub"):
+        migration_runner.upgrade(database_url)
+    assert (mine.disabled, logging.getLogger().level, list(logging.getLogger().handlers)) == before
+    assert any(record.message.startswith(f"upgrade {HEAD}") for record in caplog.records)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_it_works_inside_a_running_event_loop(database_url: URL) -> None:
+    async def application() -> tuple[str, ...]:
+        url = database_url
+        if url.get_backend_name() == "postgresql":
+            url = url.set(drivername="postgresql+asyncpg")
+        return migration_runner.upgrade(url).after
+
+    assert asyncio.run(application()) == (HEAD,)
+
+
+def test_several_threads_may_call_it_at_once(tmp_path: Path) -> None:
+    found: list[tuple[str, ...]] = []
+
+    def work(number: int) -> None:
+        found.append(migration_runner.upgrade(f"sqlite:///{tmp_path}/{number}.db").after)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert found == [(HEAD,)] * 4
+
+
+def test_an_explicit_database_is_never_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bystander = tmp_path / "bystander.db"
+    migration_runner.upgrade(f"sqlite:///{bystander}")
+    content = bystander.read_bytes()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{bystander}")
+    mine = f"sqlite:///{tmp_path}/mine.db"
+    migration_runner.upgrade(mine)
+    migration_runner.downgrade(mine, "base")
+    assert bystander.read_bytes() == content
+
+
+@pytest.mark.parametrize("how", ["option", "connection"])
+def test_what_the_caller_put_on_the_config_beats_the_settings(
+    database_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    config = Config(ALEMBIC_INI)
+    if how == "option":
+        url = database_url.render_as_string(hide_password=False)
+        config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+        command.upgrade(config, "head")
+    else:
+        with sa.create_engine(database_url, poolclass=sa.NullPool).connect() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.exec_driver_sql("SELECT count(*) FROM pipeline_executions")
+    assert migration_runner.current(database_url) == (HEAD,)
+    assert not (tmp_path / "other.db").exists()
+
+
+def test_a_connection_in_memory_is_migrated_and_left_as_it_was() -> None:
+    config = Config(ALEMBIC_INI)
+    with sa.create_engine("sqlite://").connect() as connection:
+        raw = connection.connection.driver_connection
+        assert raw is not None
+        before = raw.isolation_level
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        assert "pipeline_executions" in inspection.row_counts(connection)
+        assert raw.isolation_level == before
+
+
+def test_a_connection_in_a_transaction_is_refused(database_url: URL) -> None:
+    config = Config(ALEMBIC_INI)
+    with sa.create_engine(database_url, poolclass=sa.NullPool).begin() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(UsageError, match="in a transaction"):
+            command.upgrade(config, "head")
+    with connect(database_url) as connection:
+        assert sa.inspect(connection).get_table_names() == []
+
+
+def test_a_lone_percent_in_the_option_is_a_settings_error_without_the_url() -> None:
+    config = Config(ALEMBIC_INI)
+    sections = config.file_config._sections  # type: ignore[attr-defined]  # as a file has it
+    sections["alembic"]["sqlalchemy.url"] = "postgresql://u:hunter2%@h/x"
+    with pytest.raises(SettingsError, match="stands alone") as refused:
+        command.current(config)
+    assert "hunter2" not in refused.value.for_people()
+
+
+def test_an_unknown_revision_is_a_history_error_that_names_the_nearest(sqlite_url: URL) -> None:
+    with pytest.raises(HistoryError) as unknown:
+        migration_runner.upgrade(sqlite_url, "20251113_000002")
+    assert HEAD in unknown.value.hint
+
+
+def test_history_is_listed_from_the_oldest() -> None:
+    history = migration_runner.history()
+    assert history[0].revision == HEAD
+    assert history[0].down_revisions == ()
+    assert history[-1].is_head
+    assert (history[-1].revision,) == migration_runner.heads()
+    assert all(Path(info.path).is_file() for info in history)

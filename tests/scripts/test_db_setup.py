@@ -1,0 +1,183 @@
+"""scripts/db_setup.py, run as a newcomer runs it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.testing.postgres_server import PostgresServer
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def db_setup(
+    environment: dict[str, str], *arguments: str, cwd: Path = REPOSITORY
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(REPOSITORY / "scripts" / "db_setup.py"), *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def written(url: URL) -> str:
+    return url.render_as_string(hide_password=False)
+
+
+def test_one_call_creates_migrates_and_seeds_and_a_second_has_nothing_to_do(
+    database_url: URL, clean_environment: dict[str, str]
+) -> None:
+    arguments = ("--database-url", written(database_url), "--seed", "--json")
+    first = db_setup(clean_environment, *arguments)
+    assert first.returncode == 0, first.stderr
+    result: dict[str, Any] = json.loads(first.stdout)
+    assert result["version"] == 1
+    assert result["revision"] == list(migration_runner.heads())
+    assert result["seed_rows"] == 9
+    assert result["tables"] == {"data_quality_metrics": 4, "pipeline_executions": 5}
+    second = json.loads(db_setup(clean_environment, *arguments).stdout)
+    assert (second["steps"], second["seed_rows"]) == ([], 0)
+    assert second["tables"] == result["tables"]
+
+
+def test_people_see_where_the_database_is_and_what_is_in_it(
+    sqlite_url: URL, clean_environment: dict[str, str]
+) -> None:
+    arguments = ("--database-url", written(sqlite_url), "--seed")
+    first = db_setup(clean_environment, *arguments).stdout
+    assert str(sqlite_url.database) in first
+    assert "Revision  20251113_000001" in first
+    assert "9 rows loaded" in first
+    assert "pipeline_executions              5 rows" in " ".join(first.split("\n"))
+    second = db_setup(clean_environment, *arguments).stdout
+    assert second.count("nothing had to be done") == 2
+
+
+def test_a_postgresql_database_that_does_not_exist_is_created(
+    postgres_server: PostgresServer, clean_environment: dict[str, str]
+) -> None:
+    name = 'wdh_test_made by "db_setup" ü'
+    url = postgres_server.url(name)
+    try:
+        process = db_setup(clean_environment, "--database-url", written(url), "--seed")
+        assert process.returncode == 0, process.stderr
+        assert url.password is not None
+        assert url.password not in process.stdout + process.stderr
+        assert migration_runner.current(url) == migration_runner.heads()
+    finally:
+        admin = sa.create_engine(postgres_server.url(), poolclass=sa.NullPool)
+        with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            quoted = admin.dialect.identifier_preparer.quote(name)
+            connection.exec_driver_sql(f"DROP DATABASE {quoted} WITH (FORCE)")
+
+
+def test_the_folder_of_a_sqlite_file_is_created(
+    tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    path = tmp_path / "new" / "größe" / "hub.db"
+    process = db_setup(clean_environment, "--database-url", f"sqlite:///{path}")
+    assert process.returncode == 0, process.stderr
+    assert path.exists()
+
+
+def test_downgrade_takes_back_one_step_or_all(
+    database_url: URL, clean_environment: dict[str, str]
+) -> None:
+    for arguments in (["--downgrade"], ["--downgrade", "base"], ["--downgrade", "-1"]):
+        migration_runner.upgrade(database_url)
+        process = db_setup(clean_environment, "--database-url", written(database_url), *arguments)
+        assert process.returncode == 0, process.stderr
+        assert "base (no revision)" in process.stdout
+        assert migration_runner.current(database_url) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "missing.sql"), (b"SELECT '\xff';", "UTF-8")]
+)
+def test_a_seed_file_that_cannot_be_read_is_refused_before_the_database_is_touched(
+    tmp_path: Path, clean_environment: dict[str, str], content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "missing.sql").write_bytes(content)
+    arguments = ("--database-url", "sqlite:///x.db", "--seed", "--seed-file", "missing.sql")
+    process = db_setup(clean_environment, *arguments, cwd=tmp_path)
+    assert process.returncode == 2
+    assert words in process.stderr
+    assert len(process.stderr.splitlines()) == 2
+    assert not (tmp_path / "x.db").exists()
+
+
+def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
+    database_url: URL, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    path = tmp_path / "bad.sql"
+    path.write_text(
+        "INSERT INTO pipeline_executions (execution_id, pipeline_name, status, started_at)\n"
+        "VALUES ('0a1b2c3d-4e5f-4a6b-8c7d-9e8f7a6b5c4d', 'x', 'failed', '2026-01-01 00:00:00Z');\n"
+        "-- ; the next one is wrong\nINSERT INTO nowhere VALUES (1);\n",
+        encoding="utf-8",
+    )
+    arguments = ("--database-url", written(database_url), "--seed-file", str(path))
+    process = db_setup(clean_environment, *arguments)
+    assert process.returncode == 6
+    assert f"{path}:4" in process.stderr
+    assert "INSERT INTO nowhere" in process.stderr
+    with connect(database_url) as connection:
+        assert inspection.row_counts(connection)["pipeline_executions"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["--database-url", "nonsense"], 2),
+        (["--downgrade", "--seed"], 2),
+        (["--revision", "nope", "--database-url", "sqlite://"], 3),
+        (["--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], 7),
+        (["--database-url", "sqlite:////proc/none/x.db"], 7),
+    ],
+)
+def test_a_fault_has_its_exit_code_and_no_traceback(
+    clean_environment: dict[str, str], arguments: list[str], code: int
+) -> None:
+    process = db_setup(clean_environment, *arguments)
+    assert process.returncode == code, process.stderr
+    assert process.stdout == ""
+    assert "Traceback" not in process.stderr
+    assert "hunter2" not in process.stderr
+
+
+def test_help_has_examples(clean_environment: dict[str, str]) -> None:
+    process = db_setup(clean_environment, "--help")
+    assert process.returncode == 0
+    assert "examples:" in process.stdout
+
+
+def test_a_python_without_the_package_is_told_what_to_do(
+    clean_environment: dict[str, str],
+) -> None:
+    script = str(REPOSITORY / "scripts" / "db_setup.py")
+    process = subprocess.run(
+        [sys.executable, "-I", "-S", script],
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 7
+    assert "make install" in process.stderr
