@@ -111,7 +111,8 @@ class SeedFailedError(WorkDataHubError):
         message: what is wrong.
         hint: the way out.
         path: the seed file.
-        line: the 1-based line on which the faulty statement starts.
+        line: the 1-based line of the fault; that on which the statement starts where the engine
+            gives no position (SQLite).
         statement: its first line.
     """
 

@@ -206,7 +206,7 @@ def _postgresql_cuts(script: str) -> Iterator[tuple[int, int]]:
             depth += 1
         elif sign == ")":
             depth = max(0, depth - 1)
-        elif sign == "atomic" and previous == "begin" and depth == 0:
+        elif sign == "atomic" and previous == "begin" and not (in_body or depth):
             head = _without_comments(script[position:start], "postgresql")
             in_body = _ROUTINE.match(head) is not None
         elif sign == "end" and previous in (";", "atomic"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.sql_script import Dialect
 
-_STATEMENT_WIDTH = 80
-_REASON_WIDTH = 200
+_STATEMENT_WIDTH, _REASON_WIDTH = 80, 200  # characters
 _AT_BEGIN = "before the first statement: "
 _AT_COMMIT = "at commit: "
 _CORRECT_IT = "nothing of the file was loaded: correct it and load it again"
@@ -58,9 +57,8 @@ class SeedResult:
 
     Attributes:
         statements: how many were executed; the BEGIN and COMMIT of the file are not.
-        rows: how many rows were inserted, changed or deleted, as the database counts them (SQLite
-            also counts those that its triggers changed); 0 when an idempotent file had nothing to
-            do.
+        rows: how many rows were inserted, changed or deleted (on SQLite also by triggers); 0 when
+            an idempotent file had nothing to do.
     """
 
     statements: int
@@ -117,15 +115,16 @@ def load_seeds(connection: Connection, script: str, *, path: Path) -> SeedResult
     """
     if connection.in_transaction():
         raise RuntimeError("seeds are loaded on a connection that is not in a transaction")
-    statements, foreign_keys_asked_off = _accepted(script, _dialect_of(connection), path)
+    name = connection.dialect.name
+    if name not in _TRANSACTIONS:
+        raise UsageError(f"seeds cannot be loaded into {name}", hint="use PostgreSQL or SQLite")
+    statements, foreign_keys_asked_off = _accepted(script, cast("Dialect", name), path)
     if not statements:
         return SeedResult(statements=0, rows=0)
-    if foreign_keys_asked_off:
-        # Deferring them would not do: an INSERT before the CREATE TABLE of its parent fails all
-        # the same, and DROP TABLE deletes the rows of the children.
-        with foreign_keys_off(connection):
-            return _load(connection, statements, path)
-    return _load(connection, statements, path)
+    # Deferring them would not do: an INSERT before the CREATE TABLE of its parent fails all the
+    # same, and DROP TABLE deletes the rows of the children.
+    with foreign_keys_off(connection) if foreign_keys_asked_off else nullcontext():
+        return _load(connection, statements, path)
 
 
 def _not_text(path: Path, data: bytes, offset: int, reason: str) -> UsageError:
@@ -135,13 +134,6 @@ def _not_text(path: Path, data: bytes, offset: int, reason: str) -> UsageError:
         f"the seed file {path} cannot be used: {reason} (line {line}, byte offset {offset})",
         hint=f"save the file as UTF-8{'; it is UTF-16 now' if utf_16 else ''}",
     )
-
-
-def _dialect_of(connection: Connection) -> Dialect:
-    name = connection.dialect.name
-    if name not in _TRANSACTIONS:
-        raise UsageError(f"seeds cannot be loaded into {name}", hint="use PostgreSQL or SQLite")
-    return cast("Dialect", name)
 
 
 def _accepted(script: str, dialect: Dialect, path: Path) -> tuple[list[Statement], bool]:
@@ -167,83 +159,77 @@ def _load(connection: Connection, statements: Sequence[Statement], path: Path) -
                 transaction.execute(statement.text)
         with _named(path, statements[-1], _AT_COMMIT):
             transaction.commit()
-    return SeedResult(statements=len(statements), rows=transaction.rows())
+    return SeedResult(statements=len(statements), rows=transaction.rows)
 
 
-class _SqliteTransaction:
+class _Transaction:
+    """The transaction that a file is loaded in."""
+
     def __init__(self, connection: Connection) -> None:
+        self.rows = 0
         self._connection = connection
         self._transaction = connection.begin()
-        self._raw = _driver(connection)
-        if not self._raw.in_transaction:
-            raise RuntimeError("the transactions of this engine are not real on SQLite")
-        (enforced,) = self._raw.execute("PRAGMA foreign_keys").fetchone()
-        self._guard = None if enforced else ForeignKeyGuard(connection)
-        self._changes_before = self._raw.total_changes
+        self._driver: Any = connection.connection.driver_connection
 
-    def execute(self, text: str) -> None:
-        _execute(self._connection, text)
+    def execute(self, text: str) -> CursorResult[Any]:
+        # Without the option both SQLAlchemy and psycopg look for parameters behind a percent sign.
+        result = self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+        if result.returns_rows:
+            # SQLite computes the rows of a query as they are fetched, and may fail on the last.
+            for _ in result:
+                pass
+        return result
+
+    def commit(self) -> None:
+        self._transaction.commit()
+
+
+class _SqliteTransaction(_Transaction):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        if not self._driver.in_transaction:
+            raise RuntimeError("the transactions of this engine are not real on SQLite")
+        (enforced,) = self._driver.execute("PRAGMA foreign_keys").fetchone()
+        self._guard = None if enforced else ForeignKeyGuard(connection)
+        self._changes_before = self._driver.total_changes
 
     def commit(self) -> None:
         if self._guard is not None:
             self._guard.verify()
-        self._transaction.commit()
-
-    def rows(self) -> int:
-        # cursor.rowcount knows nothing of WITH ... INSERT.
-        return int(self._raw.total_changes - self._changes_before)
+        # The row count of a cursor knows nothing of WITH ... INSERT.
+        self.rows = self._driver.total_changes - self._changes_before
+        super().commit()
 
 
-class _PostgresqlTransaction:
+class _PostgresqlTransaction(_Transaction):
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._transaction = connection.begin()
+        super().__init__(connection)
         # split() takes standard strings for granted; a role or a database may be set otherwise.
         self._search_path, _ = connection.exec_driver_sql(
             "SELECT current_setting('search_path'),"
             " set_config('standard_conforming_strings', 'on', true)"
         ).one()
-        if _driver(connection).info.transaction_status.name != "INTRANS":
+        if self._driver.info.transaction_status.name != "INTRANS":
             raise RuntimeError("the connection is in autocommit mode")
-        self._rows = 0
 
-    def execute(self, text: str) -> None:
-        result = _execute(self._connection, text)
+    def execute(self, text: str) -> CursorResult[Any]:
+        result = super().execute(text)
         word = text[:6].upper()
         # The row count of a SELECT, and of CREATE TABLE AS, is that of the rows it read.
         if word.startswith(_CHANGING) or (word.startswith("WITH") and not result.returns_rows):
-            self._rows += max(0, result.rowcount)
+            self.rows += max(0, result.rowcount)
+        return result
 
     def commit(self) -> None:
         # pg_dump empties it, and the next file on this connection would find no table.
         self._connection.exec_driver_sql(
             "SELECT set_config('search_path', %s, false)", (self._search_path,)
         )
-        self._transaction.commit()
-
-    def rows(self) -> int:
-        return self._rows
+        super().commit()
 
 
 _CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE")
-_TRANSACTIONS: dict[str, type[_SqliteTransaction | _PostgresqlTransaction]] = {
-    "sqlite": _SqliteTransaction,
-    "postgresql": _PostgresqlTransaction,
-}
-
-
-def _driver(connection: Connection) -> Any:
-    return connection.connection.driver_connection
-
-
-def _execute(connection: Connection, text: str) -> CursorResult[Any]:
-    # Without the option both SQLAlchemy and psycopg look for parameters behind a percent sign.
-    result = connection.exec_driver_sql(text, execution_options={"no_parameters": True})
-    if result.returns_rows:
-        # SQLite computes the rows of a query as they are fetched, and may fail on the last.
-        for _ in result:
-            pass
-    return result
+_TRANSACTIONS = {"sqlite": _SqliteTransaction, "postgresql": _PostgresqlTransaction}
 
 
 @contextmanager
@@ -254,7 +240,7 @@ def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
     that still has a cursor keeps its lock (sqlite3_close_v2); and after a COMMIT that failed it
     takes the transaction for ended, while SQLite keeps it open.
     """
-    raw = _driver(connection)
+    raw: Any = connection.connection.driver_connection
     sqlite = connection.dialect.name == "sqlite"
 
     def stay_open(context: ExceptionContext) -> None:
@@ -305,13 +291,8 @@ def _line_of_fault(statement: Statement, error: Exception) -> int:
 
 def _failed(path: Path, statement: Statement, line: int, reason: str, hint: str) -> SeedFailedError:
     first = _shortened(statement.text.splitlines()[0], _STATEMENT_WIDTH)
-    return SeedFailedError(
-        f"{path}:{line}: {_shortened(reason, _REASON_WIDTH)} (in: {first})",
-        hint=hint,
-        path=path,
-        line=line,
-        statement=first,
-    )
+    message = f"{path}:{line}: {_shortened(reason, _REASON_WIDTH)} (in: {first})"
+    return SeedFailedError(message, hint=hint, path=path, line=line, statement=first)
 
 
 def _shortened(text: str, width: int) -> str:
