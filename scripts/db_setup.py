@@ -44,6 +44,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="REVISION",
         help="downgrade instead, one step or to REVISION",
     )
+    parser.add_argument(
+        "--confirm", metavar="NAME", help="the database's name, to downgrade staging or prod"
+    )
     parser.add_argument("--seed", action="store_true", help="load the shipped seed data")
     parser.add_argument(
         "--seed-file", type=Path, metavar="FILE", help="load this SQL file (means --seed)"
@@ -72,7 +75,7 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
         script = seeding.read_seed_file(path)  # refused before the database is touched
         load_seeds = partial(seeding.load_seeds, script=script, path=path)
     if arguments.downgrade:
-        run = migration_runner.downgrade(target.url, arguments.downgrade)
+        run = migration_runner.downgrade(target.url, arguments.downgrade, confirm=arguments.confirm)
     else:
         ensure_database(target.url)
         run = migration_runner.upgrade(target.url, arguments.revision)

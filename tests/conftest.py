@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import textwrap
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from sqlalchemy.engine import URL
 
 from work_data_hub.config import get_settings
 from work_data_hub.io.schema import engine, migration_runner
+from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
 from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 REPOSITORY = Path(__file__).parents[1]
 ENGINES = ("sqlite", "postgresql")
@@ -27,8 +33,9 @@ ENGINES = ("sqlite", "postgresql")
 @pytest.fixture(autouse=True)
 def settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep the settings of whoever runs the suite out of it."""
-    for name in ("DATABASE_URL", "WDH_DATABASE__URI", "WDH_ENV_FILE", "ENVIRONMENT"):
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith(("DATABASE_URL", "WDH_", "ENVIRONMENT")):
+            monkeypatch.delenv(name)
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()
@@ -48,14 +55,27 @@ def sqlite_url(tmp_path: Path) -> URL:
 
 
 @pytest.fixture
-def postgresql_url(postgres_server: PostgresServer) -> Iterator[URL]:
+def make_postgresql_url(postgres_server: PostgresServer) -> Iterator[Callable[[], URL]]:
+    """Create empty PostgreSQL databases, on the server that this session started."""
+    made: list[str] = []
+
+    def make() -> URL:
+        name = f"wdh_test_{uuid4().hex}"
+        with _administration(postgres_server) as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        made.append(name)
+        return postgres_server.url(name)
+
+    yield make
+    with _administration(postgres_server) as connection:
+        for name in made:
+            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def postgresql_url(make_postgresql_url: Callable[[], URL]) -> URL:
     """The URL of an empty PostgreSQL database."""
-    name = f"wdh_test_{uuid4().hex}"
-    with _administration(postgres_server) as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield postgres_server.url(name)
-    with _administration(postgres_server) as connection:
-        connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    return make_postgresql_url()
 
 
 def _administration(server: PostgresServer) -> sa.Connection:
@@ -92,7 +112,12 @@ def clean_environment() -> dict[str, str]:
     """An environment without our settings, in which every warning of a child is an error."""
     ours = ("DATABASE_URL", "WDH_", "ENVIRONMENT")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return {**inherited, "PYTHONWARNINGS": "error", "PYTHONIOENCODING": "utf-8"}
+    return {
+        **inherited,
+        "PYTHONWARNINGS": "error",
+        "WDH_CONNECT_WAIT": "0",
+        "PYTHONIOENCODING": "utf-8",
+    }
 
 
 @pytest.fixture
@@ -118,5 +143,62 @@ def alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Compl
             timeout=120,
             check=False,
         )
+
+    return run
+
+
+@dataclass(frozen=True)
+class RevisionBody:
+    """The code of a revision of a test's own history."""
+
+    upgrade: str
+    downgrade: str = "pass"
+
+
+@pytest.fixture
+def revision_body() -> type[RevisionBody]:
+    """The class, for tests: test folders are no packages that could be imported from."""
+    return RevisionBody
+
+
+@pytest.fixture
+def make_history(tmp_path: Path) -> Callable[[Sequence[RevisionBody]], Path]:
+    """Write an Alembic project with a history of its own; its ids are 20260101_0000, ..._0001."""
+
+    def make(bodies: Sequence[RevisionBody]) -> Path:
+        folder = tmp_path / "history"
+        versions = folder / "io" / "schema" / "migrations" / "versions"
+        versions.mkdir(parents=True, exist_ok=True)
+        shutil.copy(REPOSITORY / "alembic.ini", folder)
+        shutil.copy(REPOSITORY / "io/schema/migrations/script.py.mako", versions.parent)
+        (versions.parent / "env.py").write_text(
+            "from alembic import context\n"
+            "from work_data_hub.io.schema.environment import run\n"
+            "run(context)\n",
+            encoding="utf-8",
+        )
+        for number, body in enumerate(bodies):
+            parent = f'"20260101_{number - 1:04}"' if number else "None"
+            (versions / f"20260101_{number:04}_step_{number}.py").write_text(
+                f'"""Step {number}."""\n'
+                "import sqlalchemy as sa\nfrom alembic import op\n"
+                f'revision = "20260101_{number:04}"\ndown_revision = {parent}\n\n\n'
+                f"def upgrade() -> None:\n{textwrap.indent(body.upgrade, '    ')}\n\n\n"
+                f"def downgrade() -> None:\n{textwrap.indent(body.downgrade, '    ')}\n",
+                encoding="utf-8",
+            )
+        return folder
+
+    return make
+
+
+@pytest.fixture
+def run_alembic() -> Callable[..., None]:
+    """Run a verb of ``alembic.command`` on a project, as a program does."""
+
+    def run(project: Path, url: URL, verb: str, *arguments: str, **permissions: Any) -> None:
+        request = Request(database_url=url, permissions=Permissions(**permissions))
+        config = Config(str(project / "alembic.ini"), attributes={REQUEST: request})
+        getattr(command, verb)(config, *arguments)
 
     return run

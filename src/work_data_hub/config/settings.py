@@ -47,6 +47,19 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     database: DatabaseSettings = DatabaseSettings()
 
+    run_lock_wait: float = Field(default=60, ge=0)
+    """Seconds that a run waits for another run on the same database to end."""
+    lock_timeout: float = Field(default=2, gt=0)
+    """Seconds that a statement of a revision waits for a lock (PostgreSQL)."""
+    lock_deadline: float = Field(default=300, ge=0)
+    """Seconds for which a revision that did not get its locks is tried again (PostgreSQL)."""
+    statement_timeout: float = Field(default=0, ge=0)
+    """Seconds that a statement of a revision may take (PostgreSQL); 0 is without limit."""
+    connect_wait: float = Field(default=10, ge=0)
+    """Seconds for which a change tries to reach a server that does not answer yet."""
+    edited_revisions: Literal["stop", "warn"] = "stop"
+    """What happens when an applied revision was edited or has vanished."""
+
     @property
     def root(self) -> Path:
         """The project's folder, where the default database lies."""

@@ -17,11 +17,14 @@ class Step:
             it leaves none).
         direction: what is done with it.
         description: the first line of the revision's docstring; empty for a stamp.
+        is_destructive: whether it may lose what cannot be had again: a downgrade, or a stamp
+            that moves backwards.
     """
 
     revision: str
     direction: Direction
     description: str = ""
+    is_destructive: bool = False
 
     def __str__(self) -> str:
         """Return the step as a line of text."""

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
-from work_data_hub.io.runs.column_types import (
+from work_data_hub.io.column_types import (
     JSON_TYPE,
     TIMESTAMP_TYPE,
     UUID_TYPE,

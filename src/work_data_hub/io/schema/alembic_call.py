@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import configparser
 import difflib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL, Connection
 
-from work_data_hub.errors import SettingsError, UsageError
+from work_data_hub.config.database_url import mask, normalize, parse_database_url
+from work_data_hub.domain.target import ENVIRONMENT_CLASSES
+from work_data_hub.errors import RefusedError, SettingsError, UsageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.domain.plan import Plan, RunResult
+    from work_data_hub.domain.target import EnvironmentClass
 
 REQUEST = "work_data_hub.request"
-X_ARGUMENTS = ("database_url",)
+X_ARGUMENTS = ("database_url", "confirm", "record_environment", "resolved", "accept")
 
 
 class Kind(Enum):
@@ -32,6 +35,25 @@ class Kind(Enum):
     CHANGE = "to change it"
 
 
+@dataclass(frozen=True)
+class Permissions:
+    """What the caller confirmed, or asked for beside the run itself.
+
+    Attributes:
+        confirm: the name of the database, for what is destructive on staging or prod.
+        record_environment: the environment class that shall be recorded.
+        resolved: an interrupted revision that a person has put right.
+        accept: applied revisions whose edited or vanished file is accepted.
+        ephemeral: a database that is not recorded yet is a throw-away one.
+    """
+
+    confirm: str | None = None
+    record_environment: EnvironmentClass | None = None
+    resolved: str | None = None
+    accept: tuple[str, ...] = ()
+    ephemeral: bool = False
+
+
 @dataclass
 class Request:
     """What the package's own front door asks of a run, and what it gets back.
@@ -39,12 +61,14 @@ class Request:
     Attributes:
         database_url: the caller's explicit choice, if any.
         preview: plan, and change nothing.
+        permissions: what the caller confirmed.
         plan: written by the run.
         result: written by the run when it changed something or had nothing to do.
     """
 
     database_url: str | URL | None = None
     preview: bool = False
+    permissions: Permissions = Permissions()
     plan: Plan | None = None
     result: RunResult | None = None
 
@@ -129,6 +153,7 @@ def explicit_database(environment: EnvironmentContext) -> ExplicitDatabase:
         SettingsError: when ``sqlalchemy.url`` cannot be read.
     """
     config = environment.config
+    _refuse_swap(config)
     if (argument := _x_arguments(environment).get("database_url")) is not None:
         return ExplicitDatabase(argument, None, "-x database_url")
     if (connection := config.attributes.get("connection")) is not None:
@@ -139,6 +164,45 @@ def explicit_database(environment: EnvironmentContext) -> ExplicitDatabase:
     if option := _main_option(config):
         return ExplicitDatabase(option, None, "sqlalchemy.url of the Alembic Config")
     return ExplicitDatabase(None, None, "")
+
+
+def permissions_of(environment: EnvironmentContext) -> Permissions:
+    """Return what was confirmed by ``-x`` arguments or by the front door.
+
+    Raises:
+        UsageError: an environment class that there is not.
+    """
+    given = _x_arguments(environment)
+    request = request_of(environment.config).permissions
+    wanted = given.get("record_environment", request.record_environment)
+    if wanted is not None and wanted not in ENVIRONMENT_CLASSES:
+        raise UsageError(
+            f"{wanted!r} is no environment class",
+            hint=f"use one of {', '.join(ENVIRONMENT_CLASSES)}",
+        )
+    accept = tuple(name for name in given.get("accept", "").split(",") if name)
+    return replace(
+        request,
+        confirm=given.get("confirm", request.confirm),
+        record_environment=wanted,
+        resolved=given.get("resolved", request.resolved),
+        accept=accept or request.accept,
+    )
+
+
+def _refuse_swap(config: Config) -> None:
+    """Refuse an env.py that puts another connection in the place of what the caller chose."""
+    chosen = request_of(config).database_url
+    connection = config.attributes.get("connection")
+    if chosen is None or connection is None:
+        return
+    url = parse_database_url(chosen, source="") if isinstance(chosen, str) else normalize(chosen)
+    if normalize(connection.engine.url) != url:
+        raise RefusedError(
+            f"{mask(url)} was chosen, but env.py put a connection to"
+            f" {mask(connection.engine.url)} in its place",
+            hint="an env.py must not set Config.attributes['connection']",
+        )
 
 
 def _x_arguments(environment: EnvironmentContext) -> dict[str, str]:

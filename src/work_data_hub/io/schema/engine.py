@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import re
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +23,11 @@ if TYPE_CHECKING:
 
 # A server that drops packets would otherwise hold a command for minutes.
 CONNECT_TIMEOUT_SECONDS = 10
+CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
+_NOT_YET = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
+
+log = logging.getLogger(__name__)
 
 
 def create_engine(url: URL, *, read_only: bool = False) -> Engine:
@@ -47,19 +54,46 @@ def create_engine(url: URL, *, read_only: bool = False) -> Engine:
 
 
 @contextmanager
-def connect(url: URL, *, read_only: bool = False) -> Iterator[Connection]:
+def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> Iterator[Connection]:
     """Open one connection, and close it with the block.
+
+    Args:
+        url: with its password.
+        read_only: as ``create_engine``.
+        wait_seconds: for how long to try again when the server does not answer yet, as one does
+            that starts beside us. An answer, such as a wrong password, ends the wait.
 
     Raises:
         DatabaseUnavailableError: when the database does not answer or may not be opened.
     """
     engine = create_engine(url, read_only=read_only)
-    try:
-        connection = engine.connect()
-    except (sa.exc.DBAPIError, OSError) as error:
-        raise _unavailable(url, error) from error
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            connection = engine.connect()
+            break
+        except (sa.exc.DBAPIError, OSError) as error:
+            fault = _unavailable(url, error)
+            if time.monotonic() + CONNECT_PAUSE_SECONDS > deadline or not _may_come(url, fault):
+                raise fault from error
+            log.info("the database does not answer yet: %s", fault.message)
+            time.sleep(CONNECT_PAUSE_SECONDS)
     with connection:
         yield connection
+
+
+def connect_raw(engine: Engine) -> Any:
+    """Return a driver connection of its own, with the settings of the engine's connections.
+
+    Raises:
+        DatabaseUnavailableError: when the database does not answer.
+    """
+    arguments, options = engine.dialect.create_connect_args(engine.url)
+    defaults = _postgresql_arguments(engine.url) if engine.dialect.name == "postgresql" else {}
+    try:
+        return engine.dialect.connect(*arguments, **{**defaults, **options})
+    except (engine.dialect.loaded_dbapi.Error, OSError) as error:
+        raise _unavailable(engine.url, error) from error
 
 
 @contextmanager
@@ -125,13 +159,15 @@ def _prepare_sqlite(dbapi_connection: Any, _entry: ConnectionPoolEntry) -> None:
 
 
 def _begin(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN")
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN")
 
 
 def _begin_immediate(connection: Connection) -> None:
     # A deferred transaction takes the write lock at its first write, when another writer may
     # already have made that impossible.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _postgresql_arguments(url: URL) -> dict[str, Any]:
@@ -142,6 +178,13 @@ def _postgresql_arguments(url: URL) -> dict[str, Any]:
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     }
     return {name: value for name, value in arguments.items() if name not in url.query}
+
+
+def _may_come(url: URL, fault: DatabaseUnavailableError) -> bool:
+    """Whether a server that gave this answer may give another one soon."""
+    if url.get_backend_name() != "postgresql":
+        return False
+    return "FATAL" not in fault.message or _NOT_YET.search(fault.message) is not None
 
 
 def _unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:

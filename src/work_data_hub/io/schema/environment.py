@@ -13,15 +13,18 @@ from sqlalchemy.engine import URL, Connection
 from work_data_hub.config import DatabaseTarget, choose_database, get_settings
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.plan import RunResult
-from work_data_hub.io.schema import alembic_call, drift, engine
+from work_data_hub.errors import UsageError
+from work_data_hub.io.schema import alembic_call, drift, engine, framework_tables
 from work_data_hub.io.schema.alembic_call import ExplicitDatabase, Kind
 from work_data_hub.io.schema.executor import Execution
-from work_data_hub.io.schema.faults import as_fault
+from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
+from work_data_hub.io.schema.lock_waits import Retries
 from work_data_hub.io.schema.new_revisions import (
     name_by_the_rule,
     render_without_application_code,
 )
-from work_data_hub.io.schema.sqlite_foreign_keys import ForeignKeyGuard
+from work_data_hub.io.schema.run_guard import RunGuard
+from work_data_hub.io.schema.run_lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +32,24 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
+
+    from work_data_hub.config import Settings
+
+log = logging.getLogger(__name__)
+
+# A connection, a plan or a callback of env.py's own would leave the guarded run.
+_OURS = {
+    "as_sql",
+    "connection",
+    "dialect_name",
+    "dont_mutate",
+    "fn",
+    "on_version_apply",
+    "purge",
+    "transaction_per_migration",
+    "transactional_ddl",
+    "url",
+}
 
 
 def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: Any) -> None:
@@ -66,13 +87,24 @@ class _Session:
 
     def run(self) -> None:
         with self._faults_for_people():
+            self._refuse_replacements()
             kind = alembic_call.kind_of(self._environment)
             if kind is Kind.FILES:
                 self._work_on_files()
             elif kind is Kind.SQL:
                 self._print_sql()
+            elif kind is Kind.READ:
+                self._look_at_database()
             else:
-                self._work_on_database(kind)
+                self._change_database()
+
+    def _refuse_replacements(self) -> None:
+        """Refuse what would take the run out of the package's hands."""
+        for option in sorted(_OURS & self._options.keys()):
+            raise UsageError(
+                f"env.py passes {option} to run(), which is the package's to decide",
+                hint=f"remove {option}; the database is chosen by settings or -x database_url",
+            )
 
     def _work_on_files(self) -> None:
         """Write or list revision files; no database is needed, so none is looked at."""
@@ -90,23 +122,78 @@ class _Session:
         with self._environment.begin_transaction():
             self._environment.run_migrations()
 
-    def _work_on_database(self, kind: Kind) -> None:
-        with self._connection(kind) as connection:
+    def _look_at_database(self) -> None:
+        explicit = self._explicit()
+        target = self._target(explicit)
+        with ExitStack() as stack:
+            if explicit.connection is not None:
+                connection = stack.enter_context(engine.real_transactions(explicit.connection))
+            elif engine.exists(target.url):
+                connection = stack.enter_context(engine.connect(target.url, read_only=True))
+            else:
+                # To look at a database that is not there must not create it.
+                connection = stack.enter_context(engine.connect(URL.create("sqlite")))
             self._execution = Execution(
                 self._environment.context_opts["fn"], preview=self._request.preview
             )
-            self._configure(
-                connection=connection,
-                fn=self._execution.steps,
-                dont_mutate=kind is Kind.READ,
-                transactional_ddl=True,
-                on_version_apply=ForeignKeyGuard(connection).verify,
-            )
-            if kind is Kind.READ:
-                name_by_the_rule(self._environment.script, self._faults_for_people)
+            self._configure(connection=connection, fn=self._execution.steps, dont_mutate=True)
+            name_by_the_rule(self._environment.script, self._faults_for_people)
             self._environment.run_migrations()
             self._report(connection)
         drift.report(self._environment)
+
+    def _change_database(self) -> None:
+        settings = get_settings()
+        permissions = alembic_call.permissions_of(self._environment)
+        explicit = self._explicit()
+        target = self._target(explicit)
+        with ExitStack() as stack:
+            if explicit.connection is not None:
+                connection = stack.enter_context(engine.real_transactions(explicit.connection))
+            else:
+                wait = settings.connect_wait
+                connection = stack.enter_context(engine.connect(target.url, wait_seconds=wait))
+            lock = stack.enter_context(
+                run_lock(connection.engine, self._history, settings.run_lock_wait, log.warning)
+            )
+            stack.enter_context(engine.foreign_keys_off(connection))
+            guard = RunGuard(
+                connection,
+                lock,
+                self._environment.script,
+                settings,
+                permissions,
+                self._version_table,
+                self._options.get("version_table_schema"),
+            )
+            if permissions.record_environment is not None:
+                self._record_environment(guard)
+                return
+            stack.enter_context(guard.standing())
+            self._run_steps(connection, guard, settings)
+
+    def _record_environment(self, guard: RunGuard) -> None:
+        if "destination_rev" in self._environment.context_opts:
+            raise UsageError(
+                "record_environment does not go together with a migration",
+                hint="alembic -x record_environment=NAME ensure_version",
+            )
+        guard.record_environment()
+
+    def _run_steps(self, connection: Connection, guard: RunGuard, settings: Settings) -> None:
+        options = self._environment.context_opts
+        if options.get("purge"):
+            guard.refuse_destruction("stamp --purge")
+        self._execution = Execution(options["fn"], guard=guard)
+        self._configure(
+            connection=connection,
+            fn=self._execution.steps,
+            transactional_ddl=True,
+            on_version_apply=guard.applied,
+            version_table_schema=guard.schema,
+        )
+        self._execution.run(self._environment.run_migrations, Retries(settings.lock_deadline))
+        self._report(connection)
 
     def _report(self, connection: Connection) -> None:
         assert self._execution is not None
@@ -127,7 +214,30 @@ class _Session:
             "render_item": render_without_application_code,
             "compare_server_default": True,
         }
-        self._environment.configure(**{**defaults, **self._options, **options})
+        self._environment.configure(
+            **{
+                **defaults,
+                **self._options,
+                "include_name": self._without_our_tables,
+                **options,
+            }
+        )
+
+    def _without_our_tables(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Hide the framework's tables from autogenerate and check."""
+        if kind == "table" and name in {*framework_tables.NAMES, self._version_table}:
+            return False
+        include = self._options.get("include_name")
+        return include is None or bool(include(name, kind, parents))
+
+    @property
+    def _version_table(self) -> str:
+        return str(self._options.get("version_table", "alembic_version"))
+
+    @property
+    def _history(self) -> str:
+        """What tells one history in a database from another; the key of the run lock."""
+        return f"{self._options.get('version_table_schema') or ''}.{self._version_table}"
 
     def _explicit(self) -> ExplicitDatabase:
         return alembic_call.explicit_database(self._environment)
@@ -141,22 +251,6 @@ class _Session:
         )
 
     @contextmanager
-    def _connection(self, kind: Kind) -> Iterator[Connection]:
-        explicit = self._explicit()
-        target = self._target(explicit)
-        with ExitStack() as stack:
-            if explicit.connection is not None:
-                connection = stack.enter_context(engine.real_transactions(explicit.connection))
-            elif kind is Kind.READ and not engine.exists(target.url):
-                # To look at a database that is not there must not create it.
-                connection = stack.enter_context(engine.connect(URL.create("sqlite")))
-            else:
-                read_only = kind is Kind.READ
-                connection = stack.enter_context(engine.connect(target.url, read_only=read_only))
-            stack.enter_context(engine.foreign_keys_off(connection))
-            yield connection
-
-    @contextmanager
     def _faults_for_people(self) -> Iterator[None]:
         """Word every foreseeable fault; under the `alembic` command, end with its exit code."""
         try:
@@ -165,15 +259,21 @@ class _Session:
             fault = as_fault(error, scripts=self._environment.script, execution=self._execution)
             if fault is None:
                 raise
-            config = self._environment.config
-            if alembic_call.from_command_line(config) and not getattr(
-                config.cmd_opts, "raiseerr", False
-            ):
-                print(fault.for_people(), file=sys.stderr)  # noqa: T201
-                raise SystemExit(fault.exit_code) from error
+            self._end_command(fault.for_people(), fault.exit_code, error)
             if fault is error:
                 raise
             raise fault from error
+        except KeyboardInterrupt as error:
+            self._end_command(interrupted(self._execution), INTERRUPTED, error)
+            raise
+
+    def _end_command(self, text: str, exit_code: int, error: BaseException) -> None:
+        """Under the `alembic` command say it and end; a program gets the error itself."""
+        config = self._environment.config
+        raises = getattr(config.cmd_opts, "raiseerr", False)
+        if alembic_call.from_command_line(config) and not raises:
+            print(text, file=sys.stderr)  # noqa: T201
+            raise SystemExit(exit_code) from error
 
 
 def _log_to_standard_error(config: Config) -> None:

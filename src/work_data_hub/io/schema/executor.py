@@ -4,18 +4,43 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from work_data_hub.domain.plan import Plan, Step
+from work_data_hub.io.schema.lock_waits import Retries, is_lock_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from alembic.runtime.migration import MigrationContext, MigrationStep
+    from alembic.script import Script
 
     Steps = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
 log = logging.getLogger(__name__)
+
+
+class Guard(Protocol):
+    """What stands around the steps of a run that changes a database."""
+
+    def admit(self, plan: Plan, context: MigrationContext) -> None:
+        """Raise when the plan may not run; called once, under the run lock."""
+
+    def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
+        """A step is about to run."""
+
+    def finish(self) -> None:
+        """The step was committed."""
+
+    def fail(self, step: Step, error: BaseException) -> None:
+        """The step was rolled back."""
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether the running step left nothing outside of its transaction."""
+
+    def blocked_by(self) -> str:
+        """Say who held the locks that the running step did not get."""
 
 
 class Execution:
@@ -26,28 +51,20 @@ class Execution:
     Args:
         plan_steps: Alembic's own function that turns the current heads into steps.
         preview: plan, and run nothing.
+        guard: what stands around the steps; None when nothing is changed.
     """
 
-    def __init__(self, plan_steps: Steps, *, preview: bool) -> None:
+    def __init__(
+        self, plan_steps: Steps, *, preview: bool = False, guard: Guard | None = None
+    ) -> None:
         self._plan_steps = plan_steps
         self._preview = preview
+        self._guard = guard
+        self._planned: list[MigrationStep] | None = None
         self.plan = Plan((), ())
         self.finished: list[Step] = []
         self.running: Step | None = None
-
-    def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
-        """Plan from the heads that the database has now; yield each step and watch it end."""
-        planned = list(self._plan_steps(heads, context))
-        self.plan = Plan(tuple(heads), tuple(_described(step) for step in planned))
-        if self._preview:
-            return
-        for step, described in zip(planned, self.plan.steps, strict=True):
-            self.running = described
-            started = time.monotonic()
-            yield step
-            self.finished.append(described)
-            self.running = None
-            log.info("%s (%.2f s)", described, time.monotonic() - started)
+        self.left_a_part = False
 
     @property
     def pending(self) -> tuple[Step, ...]:
@@ -55,13 +72,77 @@ class Execution:
         reached = len(self.finished) + (self.running is not None)
         return self.plan.steps[reached:]
 
+    def run(self, run_migrations: Callable[[], None], retries: Retries) -> None:
+        """Run Alembic; a step that did not get its locks is tried again, and no other.
+
+        Args:
+            run_migrations: Alembic's loop over the steps.
+            retries: when to try again.
+
+        Raises:
+            DBAPIError: as the driver raised it, when the deadline has passed.
+        """
+        while True:
+            try:
+                return run_migrations()
+            except BaseException as error:
+                if self.running is None or self._guard is None:
+                    raise
+                blocker = self._guard.blocked_by()
+                self.left_a_part = not self._guard.can_be_repeated
+                self._guard.fail(self.running, error)
+                if self.left_a_part or not is_lock_failure(error):
+                    raise
+                pause = retries.pause()
+                if pause is None:
+                    error.add_note(f"its locks were held by {blocker}")
+                    raise
+                log.warning(
+                    "%s did not get its locks (%s); again in %.1f s", self.running, blocker, pause
+                )
+                time.sleep(pause)
+
+    def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
+        """Plan from the heads that the database has now; yield each step and watch it end.
+
+        A second call goes on with the plan of the first: `-1` from where a failed attempt left
+        the database would be another revision.
+        """
+        if self._planned is None:
+            self.plan = Plan(tuple(heads), ())
+            self._planned = list(self._plan_steps(heads, context))
+            self.plan = Plan(tuple(heads), tuple(_described(step) for step in self._planned))
+            if self._preview:
+                return
+            if self._guard is not None:
+                self._guard.admit(self.plan, context)
+        rest = list(zip(self._planned, self.plan.steps, strict=True))[len(self.finished) :]
+        for step, described in rest:
+            yield from self._watched(step, described, context)
+
+    def _watched(
+        self, step: MigrationStep, described: Step, context: MigrationContext
+    ) -> Iterator[MigrationStep]:
+        self.running = described
+        started = time.monotonic()
+        if self._guard is not None:
+            self._guard.begin(described, getattr(step, "revision", None), context)
+        yield step
+        self.finished.append(described)
+        self.running = None
+        if self._guard is not None:
+            self._guard.finish()
+        log.info("%s (%.2f s)", described, time.monotonic() - started)
+
 
 def _described(step: MigrationStep) -> Step:
     info = step.info  # type: ignore[attr-defined]  # both kinds of step have it
     if info.is_stamp:
-        return Step(", ".join(info.destination_revision_ids) or "base", "stamp")
+        destination = ", ".join(info.destination_revision_ids) or "base"
+        return Step(destination, "stamp", is_destructive=not info.is_upgrade)
     return Step(
         info.up_revision_id,
         "upgrade" if info.is_upgrade else "downgrade",
-        (step.doc or "").splitlines()[0] if step.doc else "",
+        step.doc.splitlines()[0] if step.doc else "",
+        is_destructive=not info.is_upgrade,
     )

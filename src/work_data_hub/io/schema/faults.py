@@ -25,6 +25,9 @@ from work_data_hub.errors import (
 )
 from work_data_hub.io.schema.engine import first_line
 
+INTERRUPTED = 130
+"""The exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
+
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
@@ -46,7 +49,8 @@ def as_fault(
     if isinstance(error, WorkDataHubError):
         return error
     if isinstance(error, CommandError):
-        return _history_fault(error, scripts)
+        current = execution.plan.current if execution is not None else ()
+        return _history_fault(error, scripts, current)
     if (path := _revision_file_in(error, scripts)) is not None:
         return HistoryError(
             f"the revision file {path} cannot be read: {_named(error)}",
@@ -60,6 +64,17 @@ def as_fault(
     return None
 
 
+def interrupted(execution: Execution | None) -> str:
+    """Say, for people, what a Ctrl-C left: only whole steps."""
+    if execution is None or execution.running is None:
+        return "interrupted: nothing was changed\nhint: run the command again"
+    done = ", ".join(step.revision for step in execution.finished) or "nothing"
+    return (
+        f"interrupted: {execution.running} was rolled back (done before it: {done})\n"
+        "hint: run the command again, it goes on from there"
+    )
+
+
 def _failed_revision(
     error: Exception, scripts: ScriptDirectory, execution: Execution
 ) -> MigrationFailedError:
@@ -69,16 +84,23 @@ def _failed_revision(
     where = f" ({place})" if place is not None else ""
     applied = ", ".join(step.revision for step in execution.finished) or "nothing"
     hint = error.hint if isinstance(error, WorkDataHubError) else "correct it and run again"
+    left = (
+        "a part of it is committed, the next run names it"
+        if execution.left_a_part
+        else ("it was rolled back")
+    )
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
-        hint=f"it was rolled back (done before it: {applied}); {hint}",
+        hint=f"{left} (done before it: {applied}); {hint}",
         applied=[step.revision for step in execution.finished],
         failed=failed.revision,
         pending=[step.revision for step in execution.pending],
     )
 
 
-def _history_fault(error: CommandError, scripts: ScriptDirectory) -> WorkDataHubError:
+def _history_fault(
+    error: CommandError, scripts: ScriptDirectory, current: tuple[str, ...]
+) -> WorkDataHubError:
     cause = error.__cause__
     if isinstance(cause, MultipleHeads):
         return HistoryError(
@@ -86,6 +108,8 @@ def _history_fault(error: CommandError, scripts: ScriptDirectory) -> WorkDataHub
             hint="name one, or join them: alembic merge heads -m 'merge'",
         )
     if isinstance(cause, ResolutionError):
+        if cause.argument in current:
+            return _ahead_of_the_code(str(cause.argument))
         return _unknown_revision(cause, scripts)
     if isinstance(cause, RangeNotAncestorError):
         return HistoryError(
@@ -111,6 +135,13 @@ def _worded_by_alembic(error: CommandError) -> WorkDataHubError:
             message, hint="`alembic history` and `alembic heads` show what there is"
         )
     return UsageError(message, hint="`alembic --help` shows the commands and their arguments")
+
+
+def _ahead_of_the_code(revision: str) -> HistoryError:
+    return HistoryError(
+        f"the database is at revision {revision}, which this code does not know",
+        hint="it was migrated by newer code: deploy that, or check that this database is meant",
+    )
 
 
 def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:
@@ -142,7 +173,7 @@ def _revision_file_in(error: Exception, scripts: ScriptDirectory) -> str | None:
 
 def _named(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        return first_line(error.orig or error)
+        return "; ".join([first_line(error.orig or error), *getattr(error, "__notes__", ())])
     if isinstance(error, CommandError | WorkDataHubError):
         return first_line(error)
     return f"{type(error).__name__}: {first_line(error)}"

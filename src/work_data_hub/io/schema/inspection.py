@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from work_data_hub.io.schema import framework_tables
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,15 +16,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine.reflection import Inspector
 
 VERSION_TABLE = "alembic_version"
+_NOT_THE_SCHEMA = {VERSION_TABLE, *framework_tables.NAMES}
 COUNT_LIMIT = 1_000_000
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Return the number of rows of every table but Alembic's own, by name.
+    """Return the number of rows of every table but Alembic's and the framework's, by name.
 
     Counting stops at ``COUNT_LIMIT`` + 1 rows: a look at a database must not read all of it.
     """
-    names = sorted(set(sa.inspect(connection).get_table_names()) - {VERSION_TABLE})
+    names = sorted(set(sa.inspect(connection).get_table_names()) - _NOT_THE_SCHEMA)
     return {name: _count(connection, name) for name in names}
 
 
@@ -40,7 +43,7 @@ def snapshot(connection: Connection) -> dict[str, Any]:
     it (SQLite).
     """
     inspector = sa.inspect(connection)
-    tables = sorted(set(inspector.get_table_names()) - {VERSION_TABLE})
+    tables = sorted(set(inspector.get_table_names()) - _NOT_THE_SCHEMA)
     return {
         "tables": {name: _table(inspector, name) for name in tables},
         "views": {name: _sql(inspector.get_view_definition(name)) for name in _views(inspector)},

@@ -16,17 +16,23 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine import make_url
 
-from work_data_hub.io.schema import project_files
-from work_data_hub.io.schema.alembic_call import REQUEST, Request
+from work_data_hub.config import choose_database, get_settings
+from work_data_hub.errors import LockTimeoutError, RefusedError
+from work_data_hub.io.schema import engine, project_files
+from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
 from work_data_hub.io.schema.faults import as_fault
+from work_data_hub.io.schema.identity import read_identity
+from work_data_hub.io.schema.journal import JournalEntry, read_journal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Connection
 
     from work_data_hub.domain.plan import RunResult, Step
+    from work_data_hub.domain.target import EnvironmentClass, Identity
 
 # alembic.command works through module globals: two threads inside it end in a KeyError.
 _one_thread = threading.RLock()
@@ -51,13 +57,23 @@ class RevisionInfo:
     is_head: bool
 
 
-def upgrade(database_url: str | URL | None = None, revision: str = "head") -> RunResult:
+def upgrade(
+    database_url: str | URL | None = None,
+    revision: str = "head",
+    *,
+    ephemeral: bool = False,
+    resolved: str | None = None,
+    accept: Sequence[str] = (),
+) -> RunResult:
     """Apply the revisions up to ``revision``; each is one transaction.
 
     Args:
         database_url: the database; the settings decide when it is left out. A SQLite file that
             does not exist is created.
         revision: an id or the beginning of one, ``head``, ``heads``, or ``+N``.
+        ephemeral: record a database that is not recorded yet as a throw-away one, for tests.
+        resolved: an interrupted revision that was undone by hand.
+        accept: applied revisions whose edited or vanished file is accepted.
 
     Returns:
         What was done; no steps when nothing had to be.
@@ -65,28 +81,96 @@ def upgrade(database_url: str | URL | None = None, revision: str = "head") -> Ru
     Raises:
         SettingsError: the URL or a setting is not valid.
         DatabaseUnavailableError: the database does not answer.
-        HistoryError: the revision is unknown, or a revision file cannot be read.
+        HistoryError: the revision is unknown, a revision file cannot be read, or was edited
+            after it was applied.
+        RefusedError: the database is recorded as of another environment.
+        LockTimeoutError: another run did not end in time.
         MigrationFailedError: a revision failed and was rolled back; those before it stay.
     """
-    return _run(database_url, lambda config: command.upgrade(config, revision))
+    permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
+    return _run(database_url, lambda config: command.upgrade(config, revision), permissions)
 
 
-def downgrade(database_url: str | URL | None = None, revision: str = "-1") -> RunResult:
+def downgrade(
+    database_url: str | URL | None = None, revision: str = "-1", *, confirm: str | None = None
+) -> RunResult:
     """Take back the revisions above ``revision``: ``-1`` is one step, ``base`` is all of them.
 
+    Args:
+        database_url: as ``upgrade``.
+        revision: where to stop.
+        confirm: the name of the database, which staging and prod require.
+
     Raises:
+        RefusedError: the database is staging or prod and was not named.
         WorkDataHubError: as ``upgrade``.
     """
-    return _run(database_url, lambda config: command.downgrade(config, revision))
+    permissions = Permissions(confirm=confirm)
+    return _run(database_url, lambda config: command.downgrade(config, revision), permissions)
 
 
-def stamp(database_url: str | URL | None = None, revision: str = "head") -> RunResult:
+def stamp(
+    database_url: str | URL | None = None,
+    revision: str = "head",
+    *,
+    confirm: str | None = None,
+    resolved: str | None = None,
+) -> RunResult:
     """Record that the database is at ``revision`` without running anything.
 
+    Args:
+        database_url: as ``upgrade``.
+        revision: where the database is.
+        confirm: the name of the database, which staging and prod require to stamp backwards.
+        resolved: an interrupted revision that was finished by hand.
+
     Raises:
+        WorkDataHubError: as ``upgrade`` and ``downgrade``.
+    """
+    permissions = Permissions(confirm=confirm, resolved=resolved)
+    return _run(database_url, lambda config: command.stamp(config, revision), permissions)
+
+
+def record_environment(
+    environment: EnvironmentClass,
+    database_url: str | URL | None = None,
+    *,
+    confirm: str | None = None,
+) -> None:
+    """Change the environment class that the database is recorded as; it is journalled.
+
+    Args:
+        environment: dev, staging, prod or ephemeral.
+        database_url: as ``upgrade``.
+        confirm: the name of the database, which leaving staging or prod requires.
+
+    Raises:
+        RefusedError: the database is staging or prod and was not named.
         WorkDataHubError: as ``upgrade``.
     """
-    return _run(database_url, lambda config: command.stamp(config, revision))
+    permissions = Permissions(record_environment=environment, confirm=confirm)
+    with _request(Request(database_url=database_url, permissions=permissions)) as config:
+        command.ensure_version(config)
+
+
+def journal(database_url: str | URL | None = None) -> tuple[JournalEntry, ...]:
+    """Return every step that was run or tried, the oldest first. Changes nothing.
+
+    Raises:
+        SettingsError, DatabaseUnavailableError: as ``upgrade``.
+    """
+    with _looking(database_url) as connection:
+        return tuple(read_journal(connection))
+
+
+def identity(database_url: str | URL | None = None) -> Identity | None:
+    """Return what the database is recorded as; None before the first run. Changes nothing.
+
+    Raises:
+        SettingsError, DatabaseUnavailableError: as ``upgrade``.
+    """
+    with _looking(database_url) as connection:
+        return read_identity(connection)
 
 
 def current(database_url: str | URL | None = None) -> tuple[str, ...]:
@@ -104,7 +188,8 @@ def pending(database_url: str | URL | None = None, revision: str = "head") -> tu
     Raises:
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
-    with _request(database_url, preview=True) as (config, request):
+    request = Request(database_url=database_url, preview=True)
+    with _request(request) as config:
         command.upgrade(config, revision)
     assert request.plan is not None
     return request.plan.steps
@@ -139,20 +224,42 @@ def history() -> tuple[RevisionInfo, ...]:
         )
 
 
-def _run(database_url: str | URL | None, verb: Callable[[Config], None]) -> RunResult:
-    with _request(database_url) as (config, request):
+def _run(
+    database_url: str | URL | None,
+    verb: Callable[[Config], None],
+    permissions: Permissions | None = None,
+) -> RunResult:
+    request = Request(database_url=database_url, permissions=permissions or Permissions())
+    with _request(request) as config:
         verb(config)
-    assert request.result is not None
+    if request.result is None:
+        raise RefusedError(
+            "env.py did not hand over to the package, so nothing is known of what it did",
+            hint="it must call work_data_hub.io.schema.environment.run",
+        )
     return request.result
 
 
 @contextmanager
-def _request(
-    database_url: str | URL | None, *, preview: bool = False
-) -> Iterator[tuple[Config, Request]]:
-    request = Request(database_url=database_url, preview=preview)
-    with _one_thread:
-        yield _config({REQUEST: request}), request
+def _request(request: Request) -> Iterator[Config]:
+    wait_seconds = get_settings().run_lock_wait
+    if not _one_thread.acquire(timeout=wait_seconds):
+        raise LockTimeoutError(
+            f"another thread of this process did not end its run within {wait_seconds:g} s",
+            hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
+        )
+    try:
+        yield _config({REQUEST: request})
+    finally:
+        _one_thread.release()
+
+
+@contextmanager
+def _looking(database_url: str | URL | None) -> Iterator[Connection]:
+    target = choose_database(get_settings(), database_url)
+    url = target.url if engine.exists(target.url) else make_url("sqlite://")
+    with engine.connect(url, read_only=True) as connection:
+        yield connection
 
 
 def _config(attributes: dict[str, Any] | None = None) -> Config:

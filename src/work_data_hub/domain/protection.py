@@ -1,0 +1,67 @@
+"""May this run touch this database? The only home of that decision."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from work_data_hub.domain.target import EnvironmentClass, Target
+
+_PROTECTED = ("staging", "prod")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why not, and the way out; both are one line."""
+
+    reason: str
+    way_out: str
+
+
+def check_environment(target: Target, session: EnvironmentClass) -> Refusal | None:
+    """Refuse a session of another environment class, such as a dev shell on production.
+
+    A database that is not recorded yet takes the session's class; a throw-away one belongs to
+    every session.
+    """
+    if target.identity is None or target.identity.environment in {"ephemeral", session}:
+        return None
+    recorded = target.identity.environment
+    return Refusal(
+        f"the database {target.name!r} is recorded as {recorded}, but ENVIRONMENT is {session}",
+        f"set ENVIRONMENT={recorded} if this database is meant, else correct the URL; the guide"
+        " says how to change what is recorded",
+    )
+
+
+def check_destructive(target: Target, operation: str, confirmed: str | None) -> Refusal | None:
+    """Refuse to destroy on staging or prod unless the database was named.
+
+    Args:
+        target: the database.
+        operation: what would be done, in words.
+        confirmed: the name that was given as confirmation, if any.
+    """
+    if target.effective_environment not in _PROTECTED or confirmed == target.name:
+        return None
+    known = (
+        f"is {target.effective_environment}"
+        if target.identity is not None
+        else "carries no identity and is not on this machine, so it counts as prod"
+    )
+    wrong = f" ({confirmed!r} is not its name)" if confirmed is not None else ""
+    return Refusal(
+        f"{operation} is destructive, and the database {target.name!r} {known}{wrong}",
+        f"confirm it by the name of the database: alembic -x confirm={target.name} ...,"
+        f" --confirm {target.name}, or confirm={target.name!r}",
+    )
+
+
+def check_recording(
+    target: Target, wanted: EnvironmentClass, confirmed: str | None
+) -> Refusal | None:
+    """Refuse to move a database away from staging or prod unless it was named."""
+    if target.effective_environment == wanted:
+        return None
+    return check_destructive(target, f"recording it as {wanted}", confirmed)

@@ -1,0 +1,126 @@
+"""What a run must know of the database and of itself, asked in one round trip."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from work_data_hub.io.schema.engine import sqlite_file
+from work_data_hub.io.schema.framework_tables import IDENTITY
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL, Connection
+
+_POSTGRESQL = sa.text(
+    """
+    SELECT current_user AS database_user,
+           coalesce(:schema, version.relnamespace::regnamespace::name, current_schema()) AS schema,
+           (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
+           (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
+           pg_backend_pid() AS backend_pid
+      FROM (SELECT to_regclass(:version_table)::oid AS oid) AS wanted
+      LEFT JOIN pg_class AS version ON version.oid = wanted.oid
+    """
+)
+
+
+@dataclass(frozen=True)
+class DatabaseFacts:
+    """The surroundings of a run.
+
+    Attributes:
+        user: who the database says we are; None where it knows no users.
+        schema: where Alembic's version table is or will be; None where there are none.
+        pin: what a copy of this database cannot inherit.
+        has_framework_tables: whether this database was run on before.
+        backend_pid: the server process of the connection; None on SQLite.
+    """
+
+    user: str | None
+    schema: str | None
+    pin: str
+    has_framework_tables: bool
+    backend_pid: int | None
+
+
+def read_facts(connection: Connection, version_table: str, schema: str | None) -> DatabaseFacts:
+    """Ask the database; leaves the connection in the transaction that the question opened."""
+    if connection.dialect.name != "postgresql":
+        has_tables = sa.inspect(connection).has_table(IDENTITY, schema=schema)
+        return DatabaseFacts(None, schema, _file_pin(connection.engine.url), has_tables, None)
+    preparer = connection.dialect.identifier_preparer
+    qualified = preparer.quote(version_table)
+    if schema is not None:
+        qualified = f"{preparer.quote_schema(schema)}.{qualified}"
+    parameters = {"schema": schema, "version_table": qualified}
+    row = connection.execute(_POSTGRESQL, parameters).one()
+    return DatabaseFacts(
+        user=row.database_user,
+        schema=row.schema,
+        pin=f"postgresql:{row.system_identifier}:{row.database_oid}",
+        has_framework_tables=sa.inspect(connection).has_table(IDENTITY, schema=row.schema),
+        backend_pid=row.backend_pid,
+    )
+
+
+def _file_pin(url: URL) -> str:
+    """Return what tells a SQLite file from its copy: a copy is another inode."""
+    file = sqlite_file(url)
+    if file is None or not file.exists():
+        return f"{url.get_backend_name()}:memory"
+    return f"{url.get_backend_name()}:{file.stat().st_ino}"
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who runs, where, and with which versions."""
+
+    os_user: str
+    host: str
+    tool_version: str
+    alembic_version: str
+
+
+@cache
+def this_runner() -> Runner:
+    """Return who runs this process."""
+    return Runner(
+        os_user=_os_user(),
+        host=socket.gethostname(),
+        tool_version=metadata.version("work-data-hub"),
+        alembic_version=metadata.version("alembic"),
+    )
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run as a number without a name
+        return str(os.getuid())
+
+
+def name_of(url: URL) -> str:
+    """Return the name that a person confirms: the database's, or that of its file."""
+    file = sqlite_file(url)
+    return Path(file).name if file is not None else (url.database or ":memory:")
+
+
+def is_local(url: URL) -> bool:
+    """Whether the database is on this machine: a file, a socket, or a loopback address."""
+    if url.get_backend_name() == "sqlite":
+        return True
+    hosts = url.query.get("host", url.host or "")
+    return all(_is_this_machine(host) for host in ([hosts] if isinstance(hosts, str) else hosts))
+
+
+def _is_this_machine(host: str) -> bool:
+    name = host.rsplit(":", 1)[0] if host.count(":") == 1 else host
+    return name in {"", "localhost", "::1", "[::1]"} or name.startswith(("/", "@", "127."))

@@ -1,0 +1,126 @@
+"""Do the revision files still say what was applied? And which of them does the journal not know?"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from work_data_hub.domain.checksum import checksum, digest
+from work_data_hub.io.schema.journal import JournalEntry, SourceMark
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from alembic.script import Script, ScriptDirectory
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class HistoryFinding:
+    """An applied revision whose file is not what it was.
+
+    Attributes:
+        revision: its id.
+        recorded: the checksum in the journal.
+        path: the file; None when it has vanished.
+        found: the checksum of the file now; None when it has vanished.
+    """
+
+    revision: str
+    recorded: str | None
+    path: str | None
+    found: str | None
+
+    def __str__(self) -> str:
+        """Return the finding as a line of text."""
+        if self.path is None:
+            return f"{self.revision} was applied (checksum {self.recorded}), and its file is gone"
+        return (
+            f"{self.revision} was edited after it was applied: {self.path} has the checksum"
+            f" {self.found}, the journal says {self.recorded}"
+        )
+
+
+def source_mark(script: Script) -> SourceMark | None:
+    """Return what identifies the file's content; None for a revision without source."""
+    try:
+        text = Path(script.path).read_bytes()
+        return SourceMark(checksum(text.decode("utf-8")), digest(text))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
+def applied_scripts(scripts: ScriptDirectory, heads: tuple[str, ...]) -> list[Script]:
+    """Return every revision that a database at these heads has, in any order.
+
+    Raises:
+        CommandError: the database is at a revision that the files do not know.
+    """
+    if not heads:
+        return []
+    return list(scripts.iterate_revisions(heads, "base", implicit_base=True))
+
+
+def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[Script]:
+    """Return the applied revisions that the journal does not hold as applied."""
+    known = _applied_rows(journal)
+    return [script for script in applied if script.revision not in known]
+
+
+def findings(
+    journal: list[JournalEntry], applied: list[Script], scripts: ScriptDirectory
+) -> list[HistoryFinding]:
+    """Return the applied revisions that were edited or have vanished."""
+    rows = _applied_rows(journal)
+    edited = (_edited(script, rows.get(script.revision)) for script in applied)
+    return [finding for finding in edited if finding is not None] + list(_vanished(rows, scripts))
+
+
+def _applied_rows(journal: list[JournalEntry]) -> dict[str, JournalEntry]:
+    """Return the row of each revision that is applied by what the journal says.
+
+    A stamp is a person's word on where the database is: what came before it says nothing about
+    files that have vanished since, but its checksums stay good.
+    """
+    rows: dict[str, JournalEntry] = {}
+    for entry in journal:
+        if entry.outcome != "done":
+            continue
+        if entry.direction == "downgrade" or _accepts_that_it_is_gone(entry):
+            rows.pop(entry.revision, None)
+        elif entry.direction in {"upgrade", "adopt", "accept"}:
+            rows[entry.revision] = entry
+        elif entry.direction == "stamp":
+            rows.clear()
+    return rows
+
+
+def _accepts_that_it_is_gone(entry: JournalEntry) -> bool:
+    return entry.direction == "accept" and entry.checksum is None
+
+
+def _edited(script: Script, row: JournalEntry | None) -> HistoryFinding | None:
+    if row is None or row.checksum is None:
+        return None
+    try:
+        if digest(Path(script.path).read_bytes()) == row.digest:
+            return None
+    except OSError:
+        return None
+    mark = source_mark(script)
+    # Another scheme of checksums says nothing about the content.
+    if mark is None or mark.checksum == row.checksum:
+        return None
+    if mark.checksum.split(":")[0] != row.checksum.split(":")[0]:
+        return None
+    return HistoryFinding(script.revision, row.checksum, script.path, mark.checksum)
+
+
+def _vanished(rows: dict[str, JournalEntry], scripts: ScriptDirectory) -> Iterator[HistoryFinding]:
+    known = {script.revision for script in scripts.walk_revisions()} if rows else set()
+    for revision, row in rows.items():
+        if revision not in known:
+            yield HistoryFinding(revision, row.checksum, None, None)

@@ -1,0 +1,96 @@
+"""The identity of a database: recorded in it at the first run, and looked at before every other."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, cast
+from uuid import uuid4
+
+import sqlalchemy as sa
+
+from work_data_hub.domain.target import (
+    ENVIRONMENT_CLASSES,
+    EnvironmentClass,
+    Identity,
+    Target,
+    identity_of_copy,
+)
+from work_data_hub.errors import RefusedError
+from work_data_hub.io.schema.facts import is_local, name_of, read_facts
+from work_data_hub.io.schema.framework_tables import IDENTITY, framework_tables
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.io.schema.facts import DatabaseFacts
+
+log = logging.getLogger(__name__)
+
+
+def read_identity(connection: Connection, history: str = "alembic_version") -> Identity | None:
+    """Return what a database is recorded as; None when it is not."""
+    facts = read_facts(connection, history, None)
+    return _read(connection, facts.schema) if facts.has_framework_tables else None
+
+
+def read_target(connection: Connection, facts: DatabaseFacts, session: EnvironmentClass) -> Target:
+    """Return what the database says it is; a copy is given the identity that it shall get.
+
+    Nothing is written: see ``record``.
+    """
+    url = connection.engine.url
+    identity = _read(connection, facts.schema) if facts.has_framework_tables else None
+    if identity is not None and identity.pin != facts.pin:
+        identity = identity_of_copy(
+            identity,
+            new_id=str(uuid4()),
+            pin=facts.pin,
+            session=session,
+            is_local=is_local(url),
+        )
+    return Target(name_of(url), is_local(url), identity)
+
+
+def new_identity(environment: EnvironmentClass, pin: str) -> Identity:
+    """Return an identity that no database has yet."""
+    return Identity(str(uuid4()), environment, pin)
+
+
+def with_environment(found: Identity, environment: EnvironmentClass) -> Identity:
+    """Return the identity with another environment class."""
+    return replace(found, environment=environment)
+
+
+def record(connection: Connection, schema: str | None, identity: Identity) -> None:
+    """Write the identity as the only one, in the transaction of the connection."""
+    table = framework_tables(schema).identity
+    connection.execute(table.delete())
+    connection.execute(
+        table.insert().values(
+            id=identity.id,
+            environment=identity.environment,
+            pin=identity.pin,
+            recorded_at=datetime.now(UTC),
+        )
+    )
+    log.info("this database is recorded as %s", identity.environment)
+
+
+def is_recorded(connection: Connection, schema: str | None, identity: Identity) -> bool:
+    """Whether the database already says exactly that."""
+    return _read(connection, schema) == identity
+
+
+def _read(connection: Connection, schema: str | None) -> Identity | None:
+    table = framework_tables(schema).identity
+    row = connection.execute(sa.select(table)).first()
+    if row is None:
+        return None
+    if row.environment not in ENVIRONMENT_CLASSES:
+        raise RefusedError(
+            f"{IDENTITY} says {row.environment!r}, which is no environment class",
+            hint=f"it must be one of {', '.join(ENVIRONMENT_CLASSES)}",
+        )
+    return Identity(row.id, cast("EnvironmentClass", row.environment), row.pin)

@@ -1,0 +1,151 @@
+"""kill -9 at every moment: what is there afterwards is a whole number of revisions."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+REVISIONS = 10
+# Inside each revision: before its first statement, between statements, after its last one; and
+# between two revisions, where the one before is committed.
+MOMENTS = ("start", "ddl", "data", "end")
+KILLED_AT = "import os, signal; os.environ.get('KILL_AT') == {!r} and os.kill(os.getpid(), 9)"
+
+
+def revision(number: int, body: Any) -> Any:
+    def kill(moment: str) -> str:
+        return KILLED_AT.format(f"{number}:{moment}")
+
+    upgrade = "\n".join(
+        [
+            kill("start"),
+            f"op.create_table('t{number}', sa.Column('id', sa.Integer, primary_key=True),"
+            " sa.Column('word', sa.String(20)))",
+            kill("ddl"),
+            f"op.bulk_insert(sa.table('t{number}', sa.column('id'), sa.column('word')),"
+            f" [{{'id': n, 'word': 'w' * n}} for n in range({number + 3})])",
+            kill("data"),
+            f"op.execute(\"UPDATE t{max(number - 1, 0)} SET word = word || '{number}'\")",
+            f"op.create_index('i{number}', 't{number}', ['word'])",
+            kill("end"),
+        ]
+    )
+    return body(upgrade, f"op.drop_table('t{number}')")
+
+
+@pytest.fixture
+def project(make_history: Callable[..., Path], revision_body: Any) -> Path:
+    return make_history([revision(number, revision_body) for number in range(REVISIONS)])
+
+
+def content(url: URL) -> dict[str, Any]:
+    """The schema and every row."""
+    with connect(url) as connection:
+        schema = inspection.snapshot(connection)
+        rows = {
+            name: [tuple(row) for row in connection.exec_driver_sql(f"SELECT * FROM {name}")]
+            for name in schema["tables"]
+            if name.startswith("t")
+        }
+        return {"schema": schema, "rows": {name: sorted(found) for name, found in rows.items()}}
+
+
+@pytest.fixture
+def clean_states(
+    project: Path, run_alembic: Any, make_url: Callable[[], URL]
+) -> dict[tuple[str, ...], dict[str, Any]]:
+    """What a clean upgrade to each revision looks like."""
+    url = make_url()
+    run_alembic(project, url, "upgrade", "+1")
+    states = {}
+    for _ in range(REVISIONS - 1):
+        states[migration_runner.current(url)] = content(url)
+        run_alembic(project, url, "upgrade", "+1")
+    return {**states, migration_runner.current(url): content(url)}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], URL]:
+    """Make new databases of one engine."""
+    if request.param == "postgresql":
+        made: Callable[[], URL] = request.getfixturevalue("make_postgresql_url")
+        return made
+    sqlite: URL = request.getfixturevalue("sqlite_url")
+    numbers = iter(range(1000))
+    return lambda: sqlite.set(database=str(tmp_path / f"crash{next(numbers)}.db"))
+
+
+def upgrade_until_killed(project: Path, url: URL, environment: dict[str, str], moment: str) -> int:
+    process = subprocess.run(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=project,
+        env={
+            **environment,
+            "DATABASE_URL": url.render_as_string(hide_password=False),
+            "KILL_AT": moment,
+        },
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    return process.returncode
+
+
+def test_after_every_kill_the_database_is_at_a_whole_revision_and_the_next_run_completes(
+    project: Path,
+    make_url: Callable[[], URL],
+    clean_environment: dict[str, str],
+    clean_states: dict[tuple[str, ...], dict[str, Any]],
+    run_alembic: Any,
+) -> None:
+    head = (f"20260101_{REVISIONS - 1:04}",)
+    url = make_url()
+    kills = 0
+    for number in range(REVISIONS):
+        for moment in MOMENTS:
+            # Each run goes on from where the one before was killed.
+            code = upgrade_until_killed(project, url, clean_environment, f"{number}:{moment}")
+            assert code == -signal.SIGKILL, (number, moment)
+            kills += 1
+            at = migration_runner.current(url)
+            assert at == ((f"20260101_{number - 1:04}",) if number else ()), moment
+            assert content(url) == clean_states.get(at, content(url))
+            if not at:
+                assert content(url)["schema"]["tables"] == {}
+    assert kills == REVISIONS * len(MOMENTS) == 40
+    run_alembic(project, url, "upgrade", "head")
+    assert migration_runner.current(url) == head
+    assert content(url) == clean_states[head]
+    assert [e.outcome for e in migration_runner.journal(url)] == ["done"] * REVISIONS
+
+
+@pytest.mark.parametrize("boundary", range(0, REVISIONS - 1, 3))
+def test_a_kill_between_two_revisions_leaves_the_first_and_nothing_of_the_second(
+    project: Path,
+    make_url: Callable[[], URL],
+    clean_environment: dict[str, str],
+    clean_states: dict[tuple[str, ...], dict[str, Any]],
+    run_alembic: Any,
+    boundary: int,
+) -> None:
+    url = make_url()
+    moment = f"{boundary + 1}:start"
+    assert upgrade_until_killed(project, url, clean_environment, moment) == -signal.SIGKILL
+    at = (f"20260101_{boundary:04}",)
+    assert migration_runner.current(url) == at
+    assert content(url) == clean_states[at]
+    run_alembic(project, url, "upgrade", "head")
+    assert content(url) == clean_states[(f"20260101_{REVISIONS - 1:04}",)]

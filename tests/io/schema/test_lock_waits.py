@@ -1,0 +1,197 @@
+"""Production is not blocked: a revision that does not get its locks lets the readers go on."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from work_data_hub.config import get_settings
+from work_data_hub.errors import MigrationFailedError
+from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.engine import connect, connect_raw, create_engine
+from work_data_hub.io.schema.lock_waits import Retries
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    import psycopg
+    from sqlalchemy.engine import URL
+
+LOCK_TIMEOUT = 0.5
+ALTER = "op.add_column('orders', sa.Column('extra', sa.Integer))"
+
+
+@pytest.fixture
+def project(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    run_alembic: Any,
+    postgresql_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Path:
+    """A table in use, and a second revision that wants to alter it."""
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", str(LOCK_TIMEOUT))
+    get_settings.cache_clear()
+    create = revision_body("op.create_table('orders', sa.Column('id', sa.Integer))")
+    project = make_history([create, revision_body(ALTER)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    return project
+
+
+@pytest.fixture
+def session(postgresql_url: URL) -> Iterator[Callable[[], Any]]:
+    """Open sessions on the database, as an application does."""
+    opened: list[Any] = []
+
+    def open_one() -> Any:
+        opened.append(connect_raw(create_engine(postgresql_url)))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        connection.close()
+
+
+def test_readers_do_not_queue_behind_a_revision_that_waits(
+    project: Path, postgresql_url: URL, session: Any, run_alembic: Any, caplog: Any
+) -> None:
+    idle = session()
+    idle.execute("SET application_name = 'an idle report'")
+    idle.execute("SELECT * FROM orders").fetchall()  # idle in transaction from here on
+    others = [session() for _ in range(2)]
+    waits: list[float] = []
+    stop = threading.Event()
+
+    def read(connection: psycopg.Connection) -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            connection.execute("SELECT * FROM orders").fetchall()
+            connection.rollback()
+            waits.append(time.monotonic() - started)
+            time.sleep(0.01)
+
+    readers = [threading.Thread(target=read, args=(other,)) for other in others]
+    release = threading.Timer(2.5, idle.rollback)
+    for thread in [*readers, release]:
+        thread.start()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    stop.set()
+    for thread in [*readers, release]:
+        thread.join(20)
+
+    assert max(waits) < LOCK_TIMEOUT + 0.5
+    assert migration_runner.current(postgresql_url) == ("20260101_0001",)
+    said = [record.message for record in caplog.records if "waits for pid" in record.message]
+    assert said
+    assert f"pid {idle.info.backend_pid} (user postgres" in said[0]
+    assert "'an idle report', idle in transaction, for " in said[0]
+    again = [record.message for record in caplog.records if "again in" in record.message]
+    assert again
+    assert f"pid {idle.info.backend_pid}" in again[0]
+    outcomes = [e.outcome for e in migration_runner.journal(postgresql_url)]
+    assert outcomes == ["done", *["failed"] * len(again), "done"]
+
+
+def test_after_the_deadline_the_revision_has_failed_and_names_who_blocked_it(
+    project: Path,
+    postgresql_url: URL,
+    session: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_DEADLINE", "1")
+    get_settings.cache_clear()
+    idle = session()
+    idle.execute("SELECT * FROM orders").fetchall()
+    with pytest.raises(MigrationFailedError) as failed:
+        run_alembic(project, postgresql_url, "upgrade", "head")
+    assert "lock timeout" in failed.value.message
+    assert f"pid {idle.info.backend_pid}" in failed.value.message
+    assert failed.value.failed == "20260101_0001"
+    assert migration_runner.current(postgresql_url) == ("20260101_0000",)
+
+
+def test_a_relative_downgrade_that_is_tried_again_takes_back_no_more_than_was_asked(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    project: Path,
+    postgresql_url: URL,
+    session: Any,
+    run_alembic: Any,
+) -> None:
+    bodies = [
+        revision_body(
+            f"op.create_table('d{n}', sa.Column('id', sa.Integer))", f"op.drop_table('d{n}')"
+        )
+        for n in range(4)
+    ]
+    run_alembic(project, postgresql_url, "stamp", "base")
+    make_history(bodies)
+    for stale in (project / "io/schema/migrations/versions").glob("*.py"):
+        assert "step_" in stale.name
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql("DROP TABLE orders")
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    idle = session()
+    idle.execute("SELECT * FROM d2").fetchall()
+    release = threading.Timer(1.5, idle.rollback)
+    release.start()
+    run_alembic(project, postgresql_url, "downgrade", "-2")
+    release.join(10)
+    assert migration_runner.current(postgresql_url) == ("20260101_0001",)
+
+
+def test_a_revision_that_replays_a_dump_leaves_the_session_as_it_was(
+    make_history: Callable[..., Path], revision_body: Any, postgresql_url: URL, run_alembic: Any
+) -> None:
+    dump = (
+        "op.execute(\"SELECT pg_catalog.set_config('search_path', '', false)\")\n"
+        "op.execute('SET lock_timeout = 0')\n"
+        "op.execute('CREATE TABLE public.dumped (id integer)')"
+    )
+    check = (
+        "shown = op.get_bind().exec_driver_sql('SHOW lock_timeout').scalar()\n"
+        "assert shown == '2s', shown\n"
+        "op.create_table('after', sa.Column('id', sa.Integer))"
+    )
+    project = make_history([revision_body(dump), revision_body(check)])
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    with connect(postgresql_url) as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM public.after").scalar() == 0
+
+
+def test_a_statement_timeout_can_be_set(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    postgresql_url: URL,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WDH_STATEMENT_TIMEOUT", "0.2")
+    get_settings.cache_clear()
+    project = make_history([revision_body("op.execute('SELECT pg_sleep(5)')")])
+    with pytest.raises(MigrationFailedError, match="statement timeout"):
+        run_alembic(project, postgresql_url, "upgrade", "head")
+
+
+def test_pauses_grow_with_jitter_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("work_data_hub.io.schema.lock_waits.time.monotonic", lambda: now[0])
+    retries = Retries(100)
+    pauses = []
+    while (pause := retries.pause()) is not None:
+        pauses.append(pause)
+        now[0] += pause
+    assert sum(pauses) == pytest.approx(100)
+    assert 0.25 <= pauses[0] <= 0.75
+    assert max(pauses) <= 45
+    assert pauses[3] > pauses[0]
+
+
+def test_without_a_deadline_nothing_is_tried_again() -> None:
+    retries = Retries(0)
+    assert retries.pause() is None

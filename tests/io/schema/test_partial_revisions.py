@@ -1,0 +1,211 @@
+"""Revisions that cannot be one transaction."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from work_data_hub.errors import MigrationFailedError, UsageError
+from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.concurrent_indexes import ConcurrentIndex, built_by
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+TABLE = "op.execute('CREATE TABLE orders (id integer, state integer)')"
+CONCURRENTLY = (
+    "with op.get_context().autocommit_block():\n"
+    "    op.execute('CREATE INDEX CONCURRENTLY by_state ON orders (state)')"
+)
+UNIQUE = CONCURRENTLY.replace("CREATE INDEX", "CREATE UNIQUE INDEX")
+
+
+def indexes(url: URL) -> dict[str, bool]:
+    query = (
+        "SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid"
+        " WHERE i.indrelid = 'orders'::regclass"
+    )
+    with connect(url) as connection:
+        return {row[0]: row[1] for row in connection.exec_driver_sql(query)}
+
+
+def marks(url: URL) -> int:
+    with connect(url) as connection:
+        query = "SELECT count(*) FROM work_data_hub_in_progress"
+        return int(connection.exec_driver_sql(query).scalar_one())
+
+
+def execute(url: URL, statement: str) -> None:
+    with connect(url) as connection, connection.begin():
+        connection.exec_driver_sql(statement)
+
+
+def test_an_index_is_built_concurrently_and_leaves_no_mark(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history([revision_body(TABLE), revision_body(CONCURRENTLY)])
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    assert indexes(postgresql_url) == {"by_state": True}
+    assert marks(postgresql_url) == 0
+    assert [e.outcome for e in migration_runner.journal(postgresql_url)] == ["done", "done"]
+
+
+def test_an_invalid_index_is_found_dropped_and_built_again_on_the_next_run(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, caplog: Any
+) -> None:
+    project = make_history([revision_body(TABLE), revision_body(UNIQUE)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(postgresql_url, "INSERT INTO orders VALUES (1, 1), (2, 1)")
+    with pytest.raises(MigrationFailedError, match="could not create unique index") as failed:
+        run_alembic(project, postgresql_url, "upgrade", "head")
+    assert "a part of it is committed" in failed.value.hint
+    assert indexes(postgresql_url) == {"by_state": False}
+    assert marks(postgresql_url) == 1
+    execute(postgresql_url, "DELETE FROM orders WHERE id = 2")
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    assert indexes(postgresql_url) == {"by_state": True}
+    assert marks(postgresql_url) == 0
+    assert "was interrupted; what it left was dropped" in caplog.text
+
+
+def test_if_not_exists_does_not_succeed_on_an_invalid_index(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history(
+        [revision_body(TABLE), revision_body(CONCURRENTLY.replace("by_st", "IF NOT EXISTS by_st"))]
+    )
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(postgresql_url, "INSERT INTO orders VALUES (1, 1), (2, 1)")
+    with connect(postgresql_url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        with pytest.raises(sa.exc.IntegrityError):
+            connection.exec_driver_sql(
+                "CREATE UNIQUE INDEX CONCURRENTLY by_state ON orders (state)"
+            )
+    assert indexes(postgresql_url) == {"by_state": False}
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    assert indexes(postgresql_url) == {"by_state": True}
+
+
+def test_an_index_that_somebody_else_made_is_never_dropped(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history([revision_body(TABLE), revision_body(CONCURRENTLY)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(postgresql_url, "CREATE INDEX by_state ON orders (id)")
+    for _ in range(2):
+        with pytest.raises(MigrationFailedError, match="already exists"):
+            run_alembic(project, postgresql_url, "upgrade", "head")
+    with connect(postgresql_url) as connection:
+        query = "SELECT indexdef FROM pg_indexes WHERE indexname = 'by_state'"
+        assert "(id)" in connection.exec_driver_sql(query).scalar_one()
+
+
+HALF = (
+    "op.execute('CREATE TABLE first (id integer)')\n"
+    "with op.get_context().autocommit_block():\n"
+    "    op.execute('CREATE TABLE second (id integer)')\n"
+    "    op.execute('CREATE TABLE second (id integer)')\n"
+    "op.execute('CREATE TABLE third (id integer)')"
+)
+
+
+def test_a_half_applied_revision_is_named_precisely_and_resolved_by_a_person(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history([revision_body("pass"), revision_body(HALF)])
+    with pytest.raises(MigrationFailedError, match="already exists"):
+        run_alembic(project, database_url, "upgrade", "head")
+    for verb, arguments in (("upgrade", ("head",)), ("downgrade", ("base",))):
+        with pytest.raises(MigrationFailedError) as interrupted:
+            run_alembic(project, database_url, verb, *arguments)
+        message = interrupted.value.message
+        assert "upgrade 20260101_0001 was interrupted" in message
+        assert "committed: CREATE TABLE first (id integer); CREATE TABLE second" in message
+        assert "perhaps committed: CREATE TABLE second" in message
+        assert "not committed: everything after that" in message
+        assert "resolved=20260101_0001" in interrupted.value.hint
+    with pytest.raises(MigrationFailedError):
+        run_alembic(project, database_url, "upgrade", "head", resolved="20260101_0000")
+    run_alembic(project, database_url, "stamp", "20260101_0001", resolved="20260101_0001")
+    run_alembic(project, database_url, "upgrade", "head")
+    assert migration_runner.current(database_url) == ("20260101_0001",)
+    with pytest.raises(UsageError, match="was not interrupted"):
+        run_alembic(project, database_url, "upgrade", "head", resolved="20260101_0001")
+
+
+def test_a_killed_index_build_is_named_and_built_again(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    clean_environment: dict[str, str],
+) -> None:
+    project: Path = make_history([revision_body(TABLE), revision_body(CONCURRENTLY)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    with connect(postgresql_url) as blocker:
+        # An older transaction that wrote to the table: the build waits for it.
+        blocker.exec_driver_sql("INSERT INTO orders VALUES (1, 1)")
+        victim = subprocess.Popen(
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            cwd=project,
+            env={
+                **clean_environment,
+                "DATABASE_URL": postgresql_url.render_as_string(hide_password=False),
+            },
+            stderr=subprocess.DEVNULL,
+        )
+        deadline = time.monotonic() + 30
+        while "by_state" not in indexes(postgresql_url) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.wait(10)
+        assert indexes(postgresql_url) == {"by_state": False}
+        blocker.rollback()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    assert indexes(postgresql_url) == {"by_state": True}
+    assert marks(postgresql_url) == 0
+
+
+def test_an_autocommit_block_works_on_sqlite(
+    sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    vacuum = "with op.get_context().autocommit_block():\n    op.execute('VACUUM')"
+    failing = "op.execute('CREATE TABLE half (id integer)')\nop.execute('SELECT * FROM missing')"
+    project = make_history([revision_body(vacuum), revision_body(failing)])
+    with pytest.raises(MigrationFailedError, match="missing"):
+        run_alembic(project, sqlite_url, "upgrade", "head")
+    with connect(sqlite_url) as connection:
+        assert not sa.inspect(connection).has_table("half")
+    assert marks(sqlite_url) == 0
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("CREATE INDEX CONCURRENTLY a ON t (x)", ConcurrentIndex("a", "t")),
+        (
+            "create unique index concurrently A_b on S.t using gin (x)",
+            ConcurrentIndex("a_b", "S.t"),
+        ),
+        (
+            'CREATE INDEX CONCURRENTLY IF NOT EXISTS "My ""x" ON ONLY "s"."T t" (x)',
+            ConcurrentIndex('My "x', '"s"."T t"'),
+        ),
+        ("CREATE INDEX a ON t (x)", None),
+        ("CREATE INDEX CONCURRENTLY ON t (x)", None),
+        ("DROP INDEX CONCURRENTLY a", None),
+    ],
+)
+def test_the_index_of_a_statement_is_known(statement: str, index: ConcurrentIndex | None) -> None:
+    assert built_by(statement) == index

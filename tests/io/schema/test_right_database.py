@@ -1,0 +1,245 @@
+"""The right database, whoever asks and through whichever door."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+
+from work_data_hub.config import get_settings
+from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.io.schema import facts, framework_tables, inspection, migration_runner
+from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.framework_tables import IDENTITY
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.testing.postgres_server import PostgresServer
+
+HEAD = "20251113_000001"
+
+
+def set_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv("ENVIRONMENT", name)
+    get_settings.cache_clear()
+
+
+def tables(url: URL) -> set[str]:
+    with connect(url) as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+def test_the_first_run_records_what_the_database_is(database_url: URL) -> None:
+    assert migration_runner.identity(database_url) is None
+    migration_runner.upgrade(database_url)
+    first = migration_runner.identity(database_url)
+    assert first is not None
+    assert first.environment == "dev"
+    migration_runner.downgrade(database_url)
+    migration_runner.upgrade(database_url)
+    assert migration_runner.identity(database_url) == first
+
+
+def test_a_session_of_another_environment_changes_nothing(
+    postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, "prod")
+    migration_runner.upgrade(postgresql_url)
+    entries = migration_runner.journal(postgresql_url)
+    set_environment(monkeypatch, "dev")
+    for verb in (migration_runner.upgrade, migration_runner.downgrade, migration_runner.stamp):
+        with pytest.raises(RefusedError, match="recorded as prod, but ENVIRONMENT is dev"):
+            verb(postgresql_url)
+    assert migration_runner.current(postgresql_url) == (HEAD,)
+    assert migration_runner.journal(postgresql_url) == entries
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_staging_and_prod_are_only_taken_back_by_name(
+    postgresql_url: URL, monkeypatch: pytest.MonkeyPatch, environment: str
+) -> None:
+    set_environment(monkeypatch, environment)
+    migration_runner.upgrade(postgresql_url)
+    for confirm in (None, "other"):
+        with pytest.raises(RefusedError, match="is destructive"):
+            migration_runner.downgrade(postgresql_url, confirm=confirm)
+        with pytest.raises(RefusedError, match="is destructive"):
+            migration_runner.stamp(postgresql_url, "base", confirm=confirm)
+    assert migration_runner.current(postgresql_url) == (HEAD,)
+    migration_runner.downgrade(postgresql_url, confirm=postgresql_url.database)
+    assert migration_runner.current(postgresql_url) == ()
+
+
+def test_the_plain_command_refuses_and_is_confirmed_too(
+    postgresql_url: URL,
+    alembic: Callable[..., subprocess.CompletedProcess[str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prod = {"ENVIRONMENT": "prod"}
+    assert alembic("upgrade", "head", url=postgresql_url, env=prod).returncode == 0
+    for arguments in (["downgrade", "base"], ["stamp", "base"], ["stamp", "--purge", "base"]):
+        refused = alembic(*arguments, url=postgresql_url, env=prod)
+        assert refused.returncode == 4
+        assert f"-x confirm={postgresql_url.database}" in refused.stderr
+        assert len(refused.stderr.splitlines()) == 2
+    assert alembic("downgrade", "base", url=postgresql_url).returncode == 4
+    confirm = f"confirm={postgresql_url.database}"
+    done = alembic("-x", confirm, "downgrade", "base", url=postgresql_url, env=prod)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_stranger_on_another_machine_is_not_taken_back_nor_recorded(
+    database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration_runner.upgrade(database_url)
+    with connect(database_url) as connection, connection.begin():
+        for table in framework_tables.NAMES:
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    monkeypatch.setattr("work_data_hub.io.schema.identity.is_local", lambda _url: False)
+    with pytest.raises(RefusedError, match="counts as prod"):
+        migration_runner.downgrade(database_url)
+    assert IDENTITY not in tables(database_url)
+    assert migration_runner.current(database_url) == (HEAD,)
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("sqlite:///x.db", True),
+        ("postgresql://h/x", False),
+        ("postgresql:///x", True),
+        ("postgresql://localhost/x", True),
+        ("postgresql://127.0.0.1:5/x", True),
+        ("postgresql://[::1]/x", True),
+        ("postgresql:///x?host=/var/run", True),
+        ("postgresql:///x?host=db.example", False),
+        ("postgresql:///x?host=localhost:1&host=db.example:2", False),
+        ("postgresql://10.0.0.1/x", False),
+        ("postgresql://localhost.evil.example/x", False),
+    ],
+)
+def test_what_is_on_this_machine_is_known_by_its_address(url: str, local: bool) -> None:
+    assert facts.is_local(sa.make_url(url)) is local
+
+
+def test_a_copy_is_noticed_and_gets_an_identity_of_its_own(
+    postgres_server: PostgresServer, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, "staging")
+    migration_runner.upgrade(postgresql_url)
+    original = migration_runner.identity(postgresql_url)
+    copy = postgresql_url.set(database=f"{postgresql_url.database}_copy")
+    admin = sa.create_engine(postgres_server.url(), poolclass=sa.NullPool)
+    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            f"CREATE DATABASE {copy.database} TEMPLATE {postgresql_url.database}"
+        )
+        try:
+            set_environment(monkeypatch, "dev")
+            migration_runner.downgrade(copy)
+            found = migration_runner.identity(copy)
+        finally:
+            connection.exec_driver_sql(f"DROP DATABASE {copy.database} WITH (FORCE)")
+    assert found is not None
+    assert original is not None
+    assert found.id != original.id
+    assert found.environment == "dev"
+    assert migration_runner.identity(postgresql_url) == original
+
+
+def test_a_copied_file_gets_an_identity_of_its_own(sqlite_url: URL, tmp_path: Path) -> None:
+    migration_runner.upgrade(sqlite_url)
+    copy = sqlite_url.set(database=str(tmp_path / "copy.db"))
+    shutil.copy(str(sqlite_url.database), str(copy.database))
+    migration_runner.upgrade(copy)
+    ids = {migration_runner.identity(url) for url in (sqlite_url, copy)}
+    assert len(ids) == 2
+
+
+def test_what_is_recorded_is_changed_in_one_way_and_journalled(
+    postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration_runner.upgrade(postgresql_url)
+    migration_runner.record_environment("prod", postgresql_url)
+    with pytest.raises(RefusedError):
+        migration_runner.upgrade(postgresql_url)
+    with pytest.raises(RefusedError, match="recording it as dev is destructive"):
+        migration_runner.record_environment("dev", postgresql_url)
+    migration_runner.record_environment("dev", postgresql_url, confirm=postgresql_url.database)
+    migration_runner.upgrade(postgresql_url)
+    records = [e for e in migration_runner.journal(postgresql_url) if e.direction == "record"]
+    assert [entry.detail for entry in records] == ["dev -> prod", "prod -> dev"]
+
+
+def test_the_plain_command_changes_what_is_recorded(
+    database_url: URL, alembic: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    record = ("-x", "record_environment=staging", "ensure_version")
+    assert alembic(*record, url=database_url).returncode == 0
+    identity = migration_runner.identity(database_url)
+    assert identity is not None
+    assert identity.environment == "staging"
+    wrong = alembic("-x", "record_environment=production", "ensure_version", url=database_url)
+    assert wrong.returncode == 2
+    mixed = alembic("-x", "record_environment=dev", "upgrade", "head", url=database_url)
+    assert mixed.returncode == 2
+    assert "ensure_version" in mixed.stderr
+
+
+def test_the_teardown_accident_leaves_the_other_database_as_it_is(
+    database_url: URL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "production.db"
+    migration_runner.upgrade(f"sqlite:///{other}")
+    content = other.read_bytes()
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{other}")
+    get_settings.cache_clear()
+    migration_runner.upgrade(database_url)
+    migration_runner.downgrade(database_url, "base")
+    assert migration_runner.current(database_url) == ()
+    assert other.read_bytes() == content
+
+
+def test_an_env_py_that_swaps_the_connection_is_found_before_the_first_statement(
+    sqlite_url: URL,
+    tmp_path: Path,
+    make_history: Callable[..., Path],
+    run_alembic: Callable[..., None],
+) -> None:
+    project = make_history([])
+    other = tmp_path / "production.db"
+    (project / "io/schema/migrations/env.py").write_text(
+        "import sqlalchemy as sa\n"
+        "from alembic import context\n"
+        "from work_data_hub.io.schema.environment import run\n"
+        f"engine = sa.create_engine('sqlite:///{other}')\n"
+        "with engine.connect() as connection:\n"
+        "    context.config.attributes['connection'] = connection\n"
+        "    run(context)\n",
+        encoding="utf-8",
+    )
+    with pytest.raises(RefusedError, match="in its place"):
+        run_alembic(project, sqlite_url, "downgrade", "base")
+    assert not other.exists() or other.stat().st_size == 0
+
+
+@pytest.mark.parametrize("option", ["connection", "url", "fn", "on_version_apply"])
+def test_an_env_py_may_not_replace_what_guards_the_run(
+    sqlite_url: URL,
+    make_history: Callable[..., Path],
+    run_alembic: Callable[..., None],
+    option: str,
+) -> None:
+    project = make_history([])
+    env = project / "io/schema/migrations/env.py"
+    env.write_text(env.read_text().replace("run(context)", f"run(context, {option}=None)"))
+    with pytest.raises(UsageError, match=option):
+        run_alembic(project, sqlite_url, "upgrade", "head")
+    assert inspection.VERSION_TABLE not in tables(sqlite_url)

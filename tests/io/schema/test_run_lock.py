@@ -1,0 +1,206 @@
+"""One run at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from work_data_hub.config import get_settings
+from work_data_hub.errors import LockTimeoutError
+from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.engine import create_engine
+from work_data_hub.io.schema.run_lock import run_lock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+ROUNDS, PROCESSES = 10, 8
+HISTORY = ".alembic_version"
+# Eight processes take turns on what the machine has; each only proves that it gets its turn.
+PATIENCE = {"WDH_RUN_LOCK_WAIT": "120"}
+
+
+def start_alembic(
+    environment: dict[str, str], project: Path, url: URL, *arguments: str
+) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=project,
+        env={**environment, "DATABASE_URL": url.render_as_string(hide_password=False)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.fixture
+def slow_project(make_history: Callable[..., Path], revision_body: Any) -> Path:
+    """A history whose revisions take long enough for others to come in between."""
+    bodies = [
+        revision_body(
+            f"import time\nop.create_table('t{n}', sa.Column('id', sa.Integer, primary_key=True))\n"
+            "time.sleep(0.02)"
+        )
+        for n in range(3)
+    ]
+    return make_history(bodies)
+
+
+def test_a_race_of_plain_commands_applies_each_revision_exactly_once(
+    request: pytest.FixtureRequest,
+    slow_project: Path,
+    clean_environment: dict[str, str],
+    tmp_path: Path,
+    race_engine: str,
+) -> None:
+    environment = {**clean_environment, **PATIENCE}
+    for number in range(ROUNDS):
+        if race_engine == "sqlite":
+            url = request.getfixturevalue("sqlite_url").set(database=str(tmp_path / f"{number}.db"))
+        else:
+            url = request.getfixturevalue("make_postgresql_url")()
+        racers = [
+            start_alembic(environment, slow_project, url, "upgrade", "head")
+            for _ in range(PROCESSES)
+        ]
+        ends = [(racer.communicate(timeout=180)[1], racer.returncode) for racer in racers]
+        assert [code for _, code in ends] == [0] * PROCESSES, ends
+        entries = migration_runner.journal(url)
+        applied = Counter(entry.revision for entry in entries if entry.direction == "upgrade")
+        assert applied == {f"20260101_{step:04}": 1 for step in range(3)}
+        assert {entry.outcome for entry in entries} == {"done"}
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def race_engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_two_threads_take_turns(database_url: URL) -> None:
+    ends: list[Any] = []
+
+    def work() -> None:
+        try:
+            ends.append(len(migration_runner.upgrade(database_url).steps))
+        except Exception as error:
+            ends.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(ends, key=str) == [0, 1]
+
+
+def test_waiting_ends_and_names_the_holder(
+    database_url: URL, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WDH_RUN_LOCK_WAIT", "0.8")
+    get_settings.cache_clear()
+    holder = create_engine(database_url)
+    with run_lock(holder, HISTORY, 0, print):
+        started = time.monotonic()
+        with pytest.raises(LockTimeoutError) as timeout:
+            migration_runner.upgrade(database_url)
+        assert 0.7 < time.monotonic() - started < 10
+    assert timeout.value.exit_code == 5
+    assert f"process {os.getpid()}" in timeout.value.message
+    assert "WDH_RUN_LOCK_WAIT" in timeout.value.hint
+    assert any("waiting for another run to end" in record.message for record in caplog.records)
+    assert migration_runner.upgrade(database_url).steps
+
+
+def test_the_plain_command_ends_with_exit_code_5(
+    database_url: URL, alembic: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    with run_lock(create_engine(database_url), HISTORY, 0, print):
+        environment = {"WDH_RUN_LOCK_WAIT": "0.3"}
+        process = alembic("upgrade", "head", url=database_url, env=environment)
+    assert process.returncode == 5
+    assert process.stderr.splitlines()[-2].startswith("error: another run did not end")
+
+
+def test_the_lock_is_free_at_once_when_its_holder_is_killed(
+    database_url: URL, clean_environment: dict[str, str]
+) -> None:
+    code = (
+        "import sys, time, sqlalchemy as sa\n"
+        "from work_data_hub.io.schema.engine import create_engine\n"
+        "from work_data_hub.io.schema.run_lock import run_lock\n"
+        f"with run_lock(create_engine(sa.make_url(sys.argv[1])), {HISTORY!r}, 0, print):\n"
+        "    print('held', flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    url = database_url.render_as_string(hide_password=False)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, url],
+        env=clean_environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        holder.send_signal(signal.SIGKILL)
+        holder.wait(10)
+    with run_lock(create_engine(database_url), HISTORY, 2, print):
+        pass
+    assert migration_runner.upgrade(database_url).steps
+
+
+def test_two_histories_in_one_database_do_not_block_each_other(postgresql_url: URL) -> None:
+    with (
+        run_lock(create_engine(postgresql_url), HISTORY, 0, print),
+        run_lock(create_engine(postgresql_url), "other.alembic_version", 0, print),
+        pytest.raises(LockTimeoutError),
+        run_lock(create_engine(postgresql_url), HISTORY, 0, print),
+    ):
+        pytest.fail("the lock was given twice")
+
+
+def test_a_link_to_a_file_means_the_same_lock(sqlite_url: URL, tmp_path: Path) -> None:
+    migration_runner.upgrade(sqlite_url)
+    link = tmp_path / "link.db"
+    link.symlink_to(str(sqlite_url.database))
+    linked = sqlite_url.set(database=str(link))
+    with (
+        run_lock(create_engine(sqlite_url), HISTORY, 0, print),
+        pytest.raises(LockTimeoutError),
+        run_lock(create_engine(linked), HISTORY, 0, print),
+    ):
+        pytest.fail("the lock was given twice")
+
+
+def test_an_index_is_built_concurrently_beside_the_lock(postgresql_url: URL) -> None:
+    migration_runner.upgrade(postgresql_url)
+    engine = create_engine(postgresql_url)
+    with run_lock(engine, HISTORY, 0, print), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql("SET statement_timeout = '5s'")
+        connection.exec_driver_sql(
+            "CREATE INDEX CONCURRENTLY extra ON pipeline_executions (status)"
+        )
+
+
+def test_a_run_that_waited_plans_again(
+    database_url: URL, slow_project: Path, clean_environment: dict[str, str]
+) -> None:
+    with run_lock(create_engine(database_url), HISTORY, 0, print):
+        waiting = start_alembic(clean_environment, slow_project, database_url, "upgrade", "head")
+        time.sleep(1.5)
+        assert waiting.poll() is None
+    first = waiting.communicate(timeout=60)
+    assert waiting.returncode == 0, first
+    second = start_alembic(clean_environment, slow_project, database_url, "upgrade", "head")
+    assert second.communicate(timeout=60)[1] == ""
