@@ -22,6 +22,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.io.schema import engine, migration_runner
 from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
 from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
+from work_data_hub.testing.throw_away import throw_away_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -96,15 +97,21 @@ def database_engine(database_url: URL) -> sa.Engine:
     return engine.create_engine(database_url)
 
 
-@pytest.fixture
-def test_db_with_migrations(database_url: URL, monkeypatch: pytest.MonkeyPatch) -> str:
+@pytest.fixture(params=ENGINES)
+def test_db_with_migrations(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     """The URL of a fresh, migrated, throw-away database that the settings point at meanwhile."""
-    migration_runner.upgrade(database_url)
-    url = database_url.render_as_string(hide_password=False)
-    monkeypatch.setenv("DATABASE_URL", url)
-    monkeypatch.setenv("WDH_DATABASE__URI", url)
-    get_settings.cache_clear()
-    return url
+    if request.param == "sqlite":
+        new: URL = request.getfixturevalue("sqlite_url")
+    else:
+        new = request.getfixturevalue("postgres_server").url(f"wdh_test_{uuid4().hex}")
+    with throw_away_database(new) as database:
+        url = database.render_as_string(hide_password=False)
+        monkeypatch.setenv("DATABASE_URL", url)
+        monkeypatch.setenv("WDH_DATABASE__URI", url)
+        get_settings.cache_clear()
+        yield url
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEME = "1"
 _IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "annotation", "returns", "simple"}
-_Meaning = list[Any] | str
+_fields_of: dict[type[ast.AST], tuple[str, ...]] = {}
 
 
 def checksum(source: str) -> str:
@@ -26,8 +25,14 @@ def checksum(source: str) -> str:
     Raises:
         SyntaxError: the source is not Python.
     """
-    meaning = json.dumps(_module(ast.parse(source)), ensure_ascii=True, separators=(",", ":"))
-    return f"{SCHEME}:{hashlib.sha256(meaning.encode()).hexdigest()[:32]}"
+    body = ast.parse(source).body
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    writer = _Writer()
+    for node in _meant(body):
+        if not isinstance(node, ast.Import | ast.ImportFrom):
+            writer.write(node)
+    meaning = "\n".join([*sorted(_imported(imports, writer.names)), "".join(writer.parts)])
+    return f"{SCHEME}:{hashlib.sha256(meaning.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def digest(source: bytes) -> str:
@@ -35,12 +40,67 @@ def digest(source: bytes) -> str:
     return hashlib.sha256(source).hexdigest()
 
 
-def _module(tree: ast.Module) -> list[_Meaning]:
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    rest = [node for node in _without_docstring(tree.body) if node not in imports]
-    body = [_meaning(node) for node in rest]
-    used = set(_names(body))
-    return [*sorted(_imported(imports, used)), *body]
+class _Writer:
+    """Writes a tree as text without what means nothing; notes the names that it uses."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.names: set[str] = set()
+
+    def write(self, value: Any) -> None:
+        if isinstance(value, list):
+            self.parts.append("[")
+            for item in value:
+                self.write(item)
+            self.parts.append("]")
+        elif isinstance(value, ast.AST):
+            self._write_node(value)
+        else:
+            self.parts.append(f"{value!r},")
+
+    def _write_node(self, node: ast.AST) -> None:
+        kind = type(node)
+        if kind is ast.Name:
+            self.names.add(node.id)  # type: ignore[attr-defined]
+        elif kind is ast.AnnAssign and node.value is not None:  # type: ignore[attr-defined]
+            node = ast.Assign([node.target], node.value)  # type: ignore[attr-defined]
+            kind = ast.Assign
+        self.parts.append(f"{kind.__name__}(")
+        for name in _fields(kind):
+            value = getattr(node, name, None)
+            if kind is ast.Constant or (value is not None and value != []):
+                self.parts.append(f"{name}=")
+                self.write(_meant(value) if name == "body" or kind is ast.JoinedStr else value)
+        self.parts.append(")")
+
+
+def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
+    if kind not in _fields_of:
+        _fields_of[kind] = tuple(name for name in kind._fields if name not in _IGNORED_FIELDS)
+    return _fields_of[kind]
+
+
+def _meant(part: Any) -> Any:
+    """Return a body without its docstring and `pass`, and a string without its empty parts.
+
+    (3.12.0 and 3.12.1 add empty strings to the values of an f-string.)
+    """
+    if not isinstance(part, list):
+        return part
+    without = part[1:] if part and _is_text(part[0]) else part
+    return [node for node in without if not isinstance(node, ast.Pass) and not _is_empty(node)]
+
+
+def _is_text(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
+
+
+def _is_empty(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == ""
 
 
 def _imported(imports: list[ast.Import | ast.ImportFrom], used: set[str]) -> Iterator[str]:
@@ -53,57 +113,3 @@ def _imported(imports: list[ast.Import | ast.ImportFrom], used: set[str]) -> Ite
             bound = alias.asname or alias.name.split(".")[0]
             if bound in used or alias.name == "*":
                 yield f"{origin}{alias.name} as {bound}"
-
-
-def _names(meaning: Any) -> Iterator[str]:
-    if not isinstance(meaning, list):
-        return
-    if len(meaning) == 2 and meaning[0] == "Name":
-        yield meaning[1][1]
-        return
-    for part in meaning:
-        yield from _names(part)
-
-
-def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
-        return body[1:] if isinstance(body[0].value.value, str) else body
-    return body
-
-
-def _meaning(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_meaning(item) for item in value]
-    if not isinstance(value, ast.AST):
-        return repr(value)
-    if isinstance(value, ast.JoinedStr):  # 3.12.0 and 3.12.1 add empty strings
-        value = ast.JoinedStr([part for part in value.values if not _is_empty_string(part)])
-    if isinstance(value, ast.AnnAssign) and value.value is not None:
-        return ["Assign", ["targets", [_meaning(value.target)]], ["value", _meaning(value.value)]]
-    return [type(value).__name__, *_fields(value)]
-
-
-def _is_empty_string(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value == ""
-
-
-def _fields(node: ast.AST) -> Iterator[list[Any]]:
-    for name, value in ast.iter_fields(node):
-        if name in _IGNORED_FIELDS or value is None or value == []:
-            if isinstance(node, ast.Constant) and name == "value":
-                yield [name, "None"]
-            continue
-        if name == "body" and isinstance(
-            node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-        ):
-            yield [name, _body(value)]
-        elif isinstance(node, ast.Name):
-            yield [name, value]
-        else:
-            yield [name, _meaning(value)]
-
-
-def _body(statements: list[ast.stmt]) -> list[Any]:
-    """Return a body without its docstring; `pass` says nothing beside other statements."""
-    meant = [node for node in _without_docstring(statements) if not isinstance(node, ast.Pass)]
-    return [_meaning(node) for node in meant]

@@ -21,6 +21,7 @@ from work_data_hub.io.schema.run_lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy.engine import URL
@@ -132,9 +133,8 @@ def test_the_plain_command_ends_with_exit_code_5(
     assert process.stderr.splitlines()[-2].startswith("error: another run did not end")
 
 
-def test_the_lock_is_free_at_once_when_its_holder_is_killed(
-    database_url: URL, clean_environment: dict[str, str]
-) -> None:
+def hold_lock(environment: dict[str, str], url: URL) -> subprocess.Popen[str]:
+    """Start a process that holds the lock for a minute; returns when it does."""
     code = (
         "import sys, time, sqlalchemy as sa\n"
         "from work_data_hub.io.schema.engine import create_engine\n"
@@ -143,17 +143,23 @@ def test_the_lock_is_free_at_once_when_its_holder_is_killed(
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"
     )
-    url = database_url.render_as_string(hide_password=False)
-    with subprocess.Popen(
-        [sys.executable, "-c", code, url],
-        env=clean_environment,
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, url.render_as_string(hide_password=False)],
+        env=environment,
         stdout=subprocess.PIPE,
         text=True,
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        holder.send_signal(signal.SIGKILL)
-        holder.wait(10)
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_the_lock_is_free_at_once_when_its_holder_is_killed(
+    database_url: URL, clean_environment: dict[str, str]
+) -> None:
+    holder = hold_lock(clean_environment, database_url)
+    holder.send_signal(signal.SIGKILL)
+    holder.communicate(timeout=10)
     with run_lock(create_engine(database_url), HISTORY, 2, print):
         pass
     assert migration_runner.upgrade(database_url).steps
@@ -204,3 +210,58 @@ def test_a_run_that_waited_plans_again(
     assert waiting.returncode == 0, first
     second = start_alembic(clean_environment, slow_project, database_url, "upgrade", "head")
     assert second.communicate(timeout=60)[1] == ""
+
+
+def test_a_race_through_a_transaction_pooler_applies_each_revision_exactly_once(
+    slow_project: Path,
+    clean_environment: dict[str, str],
+    postgresql_url: URL,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    with transaction_pooler(postgresql_url, 4) as pooled:
+        racers = [
+            start_alembic(
+                {**clean_environment, **PATIENCE}, slow_project, pooled, "upgrade", "head"
+            )
+            for _ in range(5)
+        ]
+        ends = [(racer.communicate(timeout=120)[1], racer.returncode) for racer in racers]
+        assert [code for _, code in ends] == [0] * 5, ends
+    applied = Counter(entry.revision for entry in migration_runner.journal(postgresql_url))
+    assert applied == {f"20260101_{step:04}": 1 for step in range(3)}
+
+
+def test_behind_a_pooler_the_time_outs_hold_and_leak_to_nobody(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    run_alembic: Any,
+    postgresql_url: URL,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    check = (
+        "shown = op.get_bind().exec_driver_sql('SHOW lock_timeout').scalar()\n"
+        "assert shown == '2s', shown"
+    )
+    project = make_history([revision_body(check), revision_body(check)])
+    with transaction_pooler(postgresql_url, 2) as pooled:
+        run_alembic(project, pooled, "upgrade", "head")
+        with create_engine(pooled).connect() as connection:
+            assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "0"
+
+
+def test_the_lock_is_free_at_once_when_its_holder_behind_a_pooler_is_killed(
+    clean_environment: dict[str, str],
+    postgresql_url: URL,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    with transaction_pooler(postgresql_url, 3) as pooled:
+        holder = hold_lock(clean_environment, pooled)
+        with (
+            pytest.raises(LockTimeoutError),
+            run_lock(create_engine(pooled), HISTORY, 0.2, print),
+        ):
+            pytest.fail("the lock was given twice")
+        holder.send_signal(signal.SIGKILL)
+        holder.communicate(timeout=10)
+        with run_lock(create_engine(pooled), HISTORY, 2, print):
+            pass

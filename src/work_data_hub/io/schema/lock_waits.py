@@ -14,8 +14,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.engine import connect_raw
 
@@ -94,9 +92,8 @@ class BlockerWatch:
         self._engine = engine
         self._pid = backend_pid
         self._look_every = look_every
-        self._changed = threading.Condition()
+        self._over = threading.Event()
         self._subject: str | None = None
-        self._ended = False
         self.seen: str | None = None
 
     @contextlib.contextmanager
@@ -110,38 +107,32 @@ class BlockerWatch:
         try:
             yield self
         finally:
-            with self._changed:
-                self._ended = True
-                self._changed.notify()
+            self._over.set()
             thread.join(timeout=10)
 
     def begin(self, subject: str) -> None:
         """Say what is running now."""
-        with self._changed:
-            self._subject, self.seen = subject, None
-            self._changed.notify()
+        self._subject, self.seen = subject, None
 
     def end(self) -> None:
         """Say that nothing is running."""
-        with self._changed:
-            self._subject = None
+        self._subject = None
 
     def _watch(self) -> None:
+        """Look when the same subject is running at two ticks in a row.
+
+        The ticks are the thread's own: to wake it for every revision would cost more than most
+        revisions do.
+        """
         connection: Any = None
+        before: str | None = None
         try:
-            while True:
-                with self._changed:
-                    self._changed.wait_for(lambda: self._ended or self._subject is not None)
-                    # A notification in between is the end, or another revision: begin again.
-                    if self._changed.wait(self._look_every) or self._ended:
-                        if self._ended:
-                            return
-                        continue
-                    subject = self._subject
-                if subject is not None:
+            while not self._over.wait(self._look_every):
+                subject, before = before, self._subject
+                if subject is not None and subject is before:
                     connection = connection or connect_raw(self._engine)
                     self._look(connection, subject)
-        except (psycopg.Error, WorkDataHubError):
+        except (self._engine.dialect.loaded_dbapi.Error, WorkDataHubError):
             return  # without a watch the run is as safe, only less talkative
         finally:
             if connection is not None:
@@ -153,8 +144,7 @@ class BlockerWatch:
         if not rows:
             return
         seen = "; ".join(_described(*row) for row in rows)
-        with self._changed:
-            told, self.seen = self.seen, seen
+        told, self.seen = self.seen, seen
         if told is None:
             log.warning("%s waits for %s", subject, seen)
 

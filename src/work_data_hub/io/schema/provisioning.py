@@ -46,10 +46,10 @@ def _is_missing(url: URL) -> bool:
         with engine.connect(url):
             return False
     except DatabaseUnavailableError:
-        return url.database is not None and not _is_listed(url)
+        return url.database is not None and not is_listed(url)
 
 
-def _is_listed(url: URL) -> bool:
+def is_listed(url: URL) -> bool:
     """Whether the server lists the database; True when it cannot be asked."""
     try:
         with engine.connect(url.set(database="postgres")) as connection:

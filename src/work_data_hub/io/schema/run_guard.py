@@ -69,7 +69,10 @@ class RunGuard:
         self._facts = read_facts(connection, history, schema)
         self._target = identity.read_target(connection, self._facts, settings.environment)
         self.session = SessionSettings(
-            connection, settings.lock_timeout, settings.statement_timeout
+            connection,
+            self._facts.backend_pid,
+            settings.lock_timeout,
+            settings.statement_timeout,
         )
         connection.rollback()
         self._journal = Journal(connection, self._facts.schema, history, self._facts.user)
@@ -147,6 +150,7 @@ class RunGuard:
         self._running = step, source
         self._started_at = datetime.now(UTC)
         self._partial.begin(step, context)
+        self.session.begin_revision()
         self._watch.begin(str(step))
 
     def applied(self, **_: Any) -> None:
@@ -155,13 +159,13 @@ class RunGuard:
         step, source = self._running
         self._foreign_keys.verify()
         self._journal.add(step.revision, step.direction, started_at=self._started_at, source=source)
+        if self._partial.changed_session:
+            self.session.end_revision()
         self._partial.end()
 
     def finish(self) -> None:
-        """Put the session right again, if the revision changed it."""
+        """Stop watching."""
         self._watch.end()
-        if self._partial.changed_session:
-            self.session.apply()
 
     def fail(self, step: Step, error: BaseException) -> None:
         """Record the failed attempt, if the database still listens."""

@@ -13,8 +13,6 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-import psycopg
-
 from work_data_hub.errors import LockTimeoutError
 from work_data_hub.io.schema.engine import connect_raw
 from work_data_hub.io.schema.facts import this_runner
@@ -73,7 +71,7 @@ class AdvisoryLock:
         try:
             row = self._connection.execute(_HOLDER, (self._key,)).fetchone()
             self._connection.rollback()
-        except psycopg.Error:
+        except self._engine.dialect.loaded_dbapi.Error:
             return "unknown"
         if row is None:
             return "it has just ended"
@@ -87,7 +85,7 @@ class AdvisoryLock:
             return
         try:
             self._connection.execute("SELECT 1")
-        except psycopg.Error as error:
+        except self._engine.dialect.loaded_dbapi.Error as error:
             raise LockTimeoutError(
                 "the run lock was lost: its connection has ended",
                 hint="look who ended it (pg_terminate_backend, a fail-over), then run again",

@@ -1,0 +1,94 @@
+"""examples/ holds whole projects; each is run here as it stands."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import URL
+
+    Alembic = Callable[..., subprocess.CompletedProcess[str]]
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+HEAD = "e05a6b3c2f17"
+REVISIONS = {"3f1c0a9b7d21", "8d2e5c4410aa", "91bb07de6c53", "c7704f1e98d2", HEAD}
+PLAIN_ENV = """
+import os
+import sqlalchemy as sa
+from alembic import context
+from bookshop_tables import metadata
+
+with sa.create_engine(os.environ["DATABASE_URL"], poolclass=sa.NullPool).connect() as connection:
+    context.configure(connection=connection, target_metadata=metadata)
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+
+@pytest.fixture
+def bookshop(tmp_path: Path) -> Path:
+    folder = tmp_path / "bookshop"
+    shutil.copytree(EXAMPLES / "bookshop", folder)
+    return folder
+
+
+def rows(url: URL) -> dict[str, int]:
+    with connect(url) as connection:
+        return inspection.row_counts(connection)
+
+
+def test_another_project_gets_every_guarantee_by_the_same_few_lines(
+    bookshop: Path, alembic: Alembic, database_url: URL
+) -> None:
+    up = alembic("upgrade", "head", url=database_url, cwd=bookshop)
+    assert up.returncode == 0, up.stderr
+    assert rows(database_url) == {"authors": 1, "books": 0}
+    entries = migration_runner.journal(database_url)
+    assert {(e.revision, e.direction) for e in entries} == {(r, "upgrade") for r in REVISIONS}
+    assert migration_runner.identity(database_url) is not None
+    assert alembic("check", url=database_url, cwd=bookshop).returncode == 0
+    prod = {"ENVIRONMENT": "staging"}
+    assert alembic("downgrade", "-1", url=database_url, cwd=bookshop, env=prod).returncode == 4
+    down = alembic("downgrade", "base", url=database_url, cwd=bookshop)
+    assert down.returncode == 0, down.stderr
+    assert rows(database_url) == {}
+
+
+def test_its_new_revisions_keep_their_own_names(bookshop: Path, alembic: Alembic) -> None:
+    assert alembic("revision", "-m", "more", cwd=bookshop).returncode == 0
+    (new,) = (bookshop / "migrations/versions").glob("*_more.py")
+    assert len(new.name.split("_")[0]) == 12
+
+
+def test_a_database_that_it_managed_before_is_taken_over(
+    bookshop: Path, alembic: Alembic, database_url: URL
+) -> None:
+    env = bookshop / "migrations" / "env.py"
+    guarded = env.read_text(encoding="utf-8")
+    env.write_text(PLAIN_ENV, encoding="utf-8")
+    before = alembic("upgrade", "c7704f1e98d2", url=database_url, cwd=bookshop)
+    assert before.returncode == 0, before.stderr
+    assert migration_runner.journal(database_url) == ()
+    env.write_text(guarded, encoding="utf-8")
+    after = alembic("upgrade", "head", url=database_url, cwd=bookshop)
+    assert after.returncode == 0, after.stderr
+    entries = {e.revision: e.direction for e in migration_runner.journal(database_url)}
+    assert entries == {**dict.fromkeys(REVISIONS, "adopt"), HEAD: "upgrade"}
+    assert rows(database_url) == {"authors": 1, "books": 0}
+
+
+def test_the_default_database_is_beside_its_own_alembic_ini(
+    bookshop: Path, alembic: Alembic
+) -> None:
+    assert alembic("upgrade", "head", cwd=bookshop).returncode == 0
+    assert (bookshop / "workdatahub_dev.db").exists()
