@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from work_data_hub.config import Settings
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
@@ -103,7 +105,23 @@ def test_every_linked_file_exists() -> None:
             assert (document.parent / link).exists(), f"{document}: {link}"
 
 
-def test_every_setting_is_in_the_example() -> None:
+def test_every_setting_is_in_the_example_and_in_the_guide_with_its_default() -> None:
     example = (REPOSITORY / ".env.example").read_text(encoding="utf-8")
+    guide = (REPOSITORY / "docs" / "database-migrations.md").read_text(encoding="utf-8")
     for name in ("DATABASE_URL", "WDH_DATABASE__URI", "ENVIRONMENT", "WDH_ENV_FILE"):
         assert name in example
+    for name, field in Settings.model_fields.items():
+        if name not in {"database_url", "database", "environment"}:
+            default = (
+                f"{field.default:g}" if isinstance(field.default, float | int) else field.default
+            )
+            assert f"WDH_{name.upper()}={default}\n" in example
+            assert re.search(rf"\| `WDH_{name.upper()}` \| `?{default}`? \|", guide)
+
+
+def test_every_room_is_in_the_tour() -> None:
+    tour = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    package = REPOSITORY / "src" / "work_data_hub"
+    for folder in ("domain", "io/schema", "testing"):
+        for room in (package / folder).glob("[a-z]*.py"):
+            assert f"`{room.stem}`" in tour, room
