@@ -25,7 +25,7 @@ run: install ## create, upgrade and seed the default database, and show it
 	@$(BIN)/python scripts/db_setup.py --seed
 
 test: install ## run the whole suite, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto
 
 lint: install ## check types, style and the rings
 	$(BIN)/ruff check

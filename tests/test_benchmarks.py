@@ -1,0 +1,33 @@
+"""The benchmarks run; what they measure is for people to read."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+@pytest.mark.parametrize(
+    ("program", "arguments", "said"),
+    [
+        ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
+        ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
+    ],
+)
+def test_a_benchmark_runs_and_says_what_it_measured(
+    clean_environment: dict[str, str], program: str, arguments: list[str], said: str
+) -> None:
+    process = subprocess.run(
+        [sys.executable, str(BENCHMARKS / program), *arguments],
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    assert said in process.stdout
