@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.database_url import mask, normalize, parse_database_url
+from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
 
 if TYPE_CHECKING:
@@ -77,6 +78,11 @@ def choose_database(
         target = DatabaseTarget(URL.create("sqlite", database=str(file)), "the default")
     _require_postgresql_in_prod(target, settings)
     return target
+
+
+def get_database_connection_string() -> str:
+    """Return the URL of the session's database **with its password**: never print it."""
+    return choose_database(get_settings()).url.render_as_string(hide_password=False)
 
 
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:

@@ -10,7 +10,6 @@ from typing import Literal
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from work_data_hub.config.database import choose_database
 from work_data_hub.errors import SettingsError
 
 Environment = Literal["dev", "staging", "prod"]
@@ -86,11 +85,6 @@ def get_settings() -> Settings:
             f"the settings cannot be read: {error.__class__.__name__} in {_listed(files)}",
             hint="the files must be readable UTF-8 text with one NAME=value on a line",
         ) from None
-
-
-def get_database_connection_string() -> str:
-    """Return the URL of the session's database **with its password**: never print it."""
-    return choose_database(get_settings()).url.render_as_string(hide_password=False)
 
 
 def _env_files() -> tuple[Path, ...]:

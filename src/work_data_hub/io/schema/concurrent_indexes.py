@@ -57,7 +57,7 @@ def drop_if_invalid(raw: Any, index: ConcurrentIndex, patience_seconds: float) -
     """Drop what an interrupted build left; wait while the server is still building it.
 
     Args:
-        raw: a psycopg connection in autocommit mode.
+        raw: the driver's connection, in autocommit mode.
         index: which one.
         patience_seconds: how long a build that is still going on may take.
 
@@ -100,11 +100,12 @@ def drop_if_there(raw: Any, index: ConcurrentIndex) -> None:
 def drop(raw: Any, index: ConcurrentIndex, schema: str) -> None:
     """Drop the index without blocking its table; ``schema`` is quoted already."""
     quoted = '"' + index.name.replace('"', '""') + '"'
-    raw.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted}")
+    with raw.cursor() as cursor:
+        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted}")
 
 
 def _look(raw: Any, index: ConcurrentIndex) -> tuple[bool, int | None, str] | None:
-    row: tuple[bool, int | None, str] | None = raw.execute(
-        _STATE, (index.name, index.table)
-    ).fetchone()
+    with raw.cursor() as cursor:
+        cursor.execute(_STATE, (index.name, index.table))
+        row: tuple[bool, int | None, str] | None = cursor.fetchone()
     return row

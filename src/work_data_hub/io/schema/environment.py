@@ -153,12 +153,15 @@ class _Session:
             else:
                 wait = settings.connect_wait
                 connection = stack.enter_context(engine.connect(target.url, wait_seconds=wait))
+            # The caller's own engine may have another driver: the lock's is always ours.
+            side_engine = engine.create_engine(target.url)
             lock = stack.enter_context(
-                run_lock(connection.engine, self._history, settings.run_lock_wait, log.warning)
+                run_lock(side_engine, self._history, settings.run_lock_wait, log.warning)
             )
             stack.enter_context(engine.foreign_keys_off(connection))
             guard = RunGuard(
                 connection,
+                side_engine,
                 lock,
                 self._environment.script,
                 settings,

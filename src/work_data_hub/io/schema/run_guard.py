@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Connection, Engine
 
     from work_data_hub.config import Settings
     from work_data_hub.domain.plan import Plan, Step
@@ -43,6 +43,7 @@ class RunGuard:
 
     Args:
         connection: the connection of the run, not in a transaction, under the run lock.
+        engine: makes further connections to the same database.
         lock: the run lock.
         scripts: the revision files.
         settings: the session's settings.
@@ -54,6 +55,7 @@ class RunGuard:
     def __init__(
         self,
         connection: Connection,
+        engine: Engine,
         lock: Lock,
         scripts: ScriptDirectory,
         settings: Settings,
@@ -81,7 +83,7 @@ class RunGuard:
         )
         self._foreign_keys = ForeignKeyGuard(connection)
         self._watch = BlockerWatch(
-            connection.engine, self._facts.backend_pid, min(0.25, settings.lock_timeout / 4)
+            engine, self._facts.backend_pid, min(0.25, settings.lock_timeout / 4)
         )
         self._started_at = datetime.now(UTC)
         self._running: tuple[Step, SourceMark | None] | None = None
@@ -140,6 +142,8 @@ class RunGuard:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
         self._create_tables()
         self._record_identity()
+        if context.purge:
+            self._journal.add("base", "stamp", detail="purged")
         self._check_history(context.get_current_heads())
         self._connection.commit()
 

@@ -89,7 +89,8 @@ class SessionSettings:
         """
         if not self._is_pooled:
             value = _milliseconds(self._lock_timeout if seconds is None else seconds)
-            raw.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
+            with raw.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
 
     def _write(self, values: dict[str, str], *, is_local: bool) -> None:
         self._connection.execute(sa.text(_WRITE), {**values, "is_local": is_local})
