@@ -13,7 +13,7 @@ help: ## show what there is
 
 install: $(INSTALLED) ## make the virtual environment and install the package into it
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): pyproject.toml constraints.txt requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or newer is needed; hint: make PYTHON=python3.11" >&2; exit 7; }
 	$(PYTHON) -m venv $(VENV)

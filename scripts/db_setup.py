@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -53,8 +54,10 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
     arguments = parser.parse_args(argv)
-    if arguments.downgrade and (arguments.seed or arguments.seed_file):
+    if arguments.downgrade is not None and (arguments.seed or arguments.seed_file):
         parser.error("--downgrade and --seed do not go together")
+    if "" in (arguments.downgrade, arguments.revision, arguments.database_url):
+        parser.error("an empty value: write the revision or the URL, or leave the option out")
     return arguments
 
 
@@ -74,7 +77,7 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     if path is not None:
         script = seeding.read_seed_file(path)  # refused before the database is touched
         load_seeds = partial(seeding.load_seeds, script=script, path=path)
-    if arguments.downgrade:
+    if arguments.downgrade is not None:
         run = migration_runner.downgrade(target.url, arguments.downgrade, confirm=arguments.confirm)
     else:
         ensure_database(target.url)
@@ -137,4 +140,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        exit_code = main()
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = 0
+    sys.exit(exit_code)

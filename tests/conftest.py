@@ -19,7 +19,7 @@ from alembic.config import Config
 from sqlalchemy.engine import URL
 
 from work_data_hub.config import get_settings
-from work_data_hub.io.schema import engine, migration_runner
+from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
 from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
 from work_data_hub.testing.throw_away import throw_away_database

@@ -61,6 +61,10 @@ def test_the_migrations_travel_in_the_wheel(
 def test_without_a_repository_the_default_is_in_the_working_directory(
     python: str, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    code = "from work_data_hub.config import get_database_connection_string as g; print(g())"
-    shown = run([python, "-c", code], tmp_path, clean_environment).strip()
-    assert shown == f"sqlite:///{tmp_path}/workdatahub_dev.db"
+    code = (
+        "from work_data_hub.config import get_database_connection_string as g; print(g());"
+        "from work_data_hub.io.schema import migration_runner as m; print(m.upgrade().database)"
+    )
+    shown = run([python, "-c", code], tmp_path, clean_environment).splitlines()
+    assert shown == [f"sqlite:///{tmp_path}/workdatahub_dev.db"] * 2
+    assert (tmp_path / "workdatahub_dev.db").exists()

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -38,6 +38,11 @@ class WorkDataHubError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def hide(self, scrub: Callable[[str], str]) -> None:
+        """Take secrets out of the text: what a revision raises may hold the URL."""
+        self.message, self.hint = scrub(self.message), scrub(self.hint)
+        self.args = (self.message,)
 
     def for_people(self) -> str:
         """Return the two lines that a terminal shows."""

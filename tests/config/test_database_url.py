@@ -32,6 +32,8 @@ def test_migrations_use_the_synchronous_driver(text: str, driver: str) -> None:
         ("50%", "50%"),
         ("pä?ß#", "pä?ß#"),
         ("a@b/c:d", "a@b/c:d"),
+        ("p@ss?word", "p@ss?word"),
+        ("sec@re/t:p%w#?x", "sec@re/t:p%w#?x"),
         ("", ""),
     ],
 )
@@ -51,7 +53,15 @@ def test_an_at_sign_in_the_query_is_not_the_end_of_the_password() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["nonsense", "", "mysql://u:hunter2@h/x", "postgresql://u:hunter2@h:port/x", "://u:hunter2@h"],
+    [
+        "sqlite://relative.db",
+        "sqlite://user:hunter2@host/x.db",
+        "nonsense",
+        "",
+        "mysql://u:hunter2@h/x",
+        "postgresql://u:hunter2@h:port/x",
+        "://u:hunter2@h",
+    ],
 )
 def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
@@ -59,6 +69,11 @@ def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
     assert "DATABASE_URL" in refused.value.message
     assert "hunter2" not in refused.value.for_people()
     assert refused.value.exit_code == 2
+
+
+def test_the_path_of_a_file_is_printed_as_it_is() -> None:
+    url = parse_database_url("sqlite:////folder/größe 1.db", source="S")
+    assert mask(url) == "sqlite:////folder/größe 1.db"
 
 
 def test_a_printed_url_holds_no_secret() -> None:
@@ -69,3 +84,5 @@ def test_a_printed_url_holds_no_secret() -> None:
 def test_a_secret_in_a_drivers_message_is_replaced() -> None:
     url = parse_database_url("postgresql://u:p%40ss@h/x", source="S")
     assert scrub("bad: p@ss or p%40ss", url) == "bad: *** or ***"
+    short = parse_database_url("postgresql://u:p@h/x", source="S")
+    assert scrub("cannot open postgresql://u:p@h/x", short) == "cannot open postgresql://u:***@h/x"

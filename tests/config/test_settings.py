@@ -129,6 +129,14 @@ def test_a_settings_file_that_is_not_utf8_is_an_error(project: Path) -> None:
         get_settings()
 
 
+def test_the_variable_with_one_underscore_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WDH_DATABASE", "postgresql://u:hunter2@h/x")
+    with pytest.raises(SettingsError, match="settings are not valid") as refused:
+        get_settings()
+    assert "WDH_DATABASE__URI" in refused.value.hint
+    assert "hunter2" not in refused.value.for_people()
+
+
 def test_no_repr_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://u:hunter2@h/x")
     monkeypatch.setenv("WDH_DATABASE__URI", "postgresql://u:hunter2@h/x")

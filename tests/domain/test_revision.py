@@ -6,6 +6,7 @@ import pytest
 
 from work_data_hub.domain.revision import (
     RevisionName,
+    file_description,
     is_revision_id,
     new_revision_id,
     parse_file_name,
@@ -39,6 +40,24 @@ def test_the_id_is_the_time_part_of_the_name() -> None:
 )
 def test_other_names_do_not_follow_the_rule(name: str) -> None:
     assert parse_file_name(name) is None
+
+
+@pytest.mark.parametrize(
+    ("message", "description"),
+    [
+        ("Describe change!", "describe_change"),
+        ("größe ändern: ß & é", "grosse_andern_ss_e"),
+        ('it\'s 100% \\ "done"', "it_s_100_done"),
+        ("!!!", ""),
+        ("Ж", ""),
+        ("x" * 300, "x" * 60),
+        ("word " * 50, "_".join(["word"] * 12)),
+    ],
+)
+def test_a_message_becomes_a_name_that_follows_the_rule(message: str, description: str) -> None:
+    assert file_description(message) == description
+    if description:
+        assert parse_file_name(f"20251113_0930_{description}.py") is not None
 
 
 def test_a_new_id_has_minutes() -> None:

@@ -147,6 +147,7 @@ def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
     [
         (["--database-url", "nonsense"], 2),
         (["--downgrade", "--seed"], 2),
+        (["--downgrade", ""], 2),
         (["--revision", "nope", "--database-url", "sqlite://"], 3),
         (["--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], 7),
         (["--database-url", "sqlite:////proc/none/x.db"], 7),

@@ -28,8 +28,10 @@ _DRIVERS = {
     "sqlite+aiosqlite": "sqlite",
 }
 _SCHEME = re.compile(r"(?P<scheme>[\w+]+)://(?P<rest>.*)", re.DOTALL)
-# host[:port][/database][?query], with no "@" before the query
-_SERVER = re.compile(r"(?:\[[^\]@/]*\]|[\w.%-]*)(?::\d*)?(?:/[^/?@]*)?(?:\?.*)?", re.DOTALL)
+# host[:port][/database][?key=value[&key=value...]], with no "@" before the query
+_SERVER = re.compile(
+    r"(?:\[[^\]@/]*\]|[\w.%-]*)(?::\d*)?(?:/[^/?@]*)?(?:\?\w+=[^&]*(?:&\w+=[^&]*)*)?", re.DOTALL
+)
 _SECRET_QUERY_KEY = re.compile(r"pass|secret|token|key$", re.IGNORECASE)
 
 
@@ -46,6 +48,8 @@ def parse_database_url(text: str, *, source: str) -> URL:
         SettingsError: when the text is no URL, or of a database that is not supported. The
             text itself is never repeated: it may hold a password.
     """
+    if not isinstance(text, str):
+        raise _unreadable(source, f"it is a {type(text).__name__}, not text")
     found = _SCHEME.fullmatch(text.strip())
     if found is None:
         raise _unreadable(source, "it has no scheme")
@@ -58,6 +62,12 @@ def parse_database_url(text: str, *, source: str) -> URL:
     rest = found["rest"]
     if driver != "sqlite":
         rest = _with_encoded_password(rest)
+    elif not re.match(r"/|\?|$", rest):
+        raise SettingsError(
+            f"{source} is not a SQLite URL: it names a host",
+            hint="write three slashes before a relative path and four before an absolute one:"
+            " sqlite:///file.db, sqlite:////folder/file.db",
+        )
     try:
         return make_url(f"{driver}://{rest}")
     except (ArgumentError, ValueError):
@@ -78,6 +88,8 @@ def mask(url: URL) -> str:
     query = {
         key: "***" if _SECRET_QUERY_KEY.search(key) else value for key, value in url.query.items()
     }
+    if url.get_backend_name() == "sqlite" and not query:
+        return f"{url.drivername}://" + (f"/{url.database}" if url.database else "")
     text = url.set(query=query).render_as_string(hide_password=True)
     return text.replace(quote("***"), "***")
 
@@ -85,7 +97,8 @@ def mask(url: URL) -> str:
 def scrub(text: str, url: URL) -> str:
     """Return a driver's message with every secret of the URL replaced by ``***``."""
     for secret in _secrets(url):
-        text = text.replace(secret, "***")
+        # As a word of its own: a password of one letter is no reason to garble the text.
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text
 
 

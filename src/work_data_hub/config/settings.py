@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsError as SourceError
 
 from work_data_hub.errors import SettingsError
 
@@ -80,6 +81,11 @@ def get_settings() -> Settings:
         return Settings(_env_file=files)
     except ValidationError as error:
         raise _invalid(error, files) from None
+    except SourceError as error:
+        raise SettingsError(
+            f"the settings are not valid: {str(error).splitlines()[0]}",
+            hint="WDH_DATABASE__URI is written with two underscores between DATABASE and URI",
+        ) from None
     except (UnicodeDecodeError, OSError) as error:
         raise SettingsError(
             f"the settings cannot be read: {error.__class__.__name__} in {_listed(files)}",
@@ -92,13 +98,20 @@ def _env_files() -> tuple[Path, ...]:
     files = [project_root() / ".env"]
     if named := os.environ.get("WDH_ENV_FILE"):
         path = Path(named).expanduser()
-        if not path.is_file():
+        if not _is_readable_file(path):
             raise SettingsError(
-                f"WDH_ENV_FILE names {path}, which is not a file",
+                f"WDH_ENV_FILE names {path}, which is not a file that can be read",
                 hint="correct the path, or unset WDH_ENV_FILE",
             )
         files.append(path)
     return tuple(files)
+
+
+def _is_readable_file(path: Path) -> bool:
+    try:
+        return path.is_file() and os.access(path, os.R_OK)
+    except OSError:
+        return False
 
 
 def _invalid(error: ValidationError, files: tuple[Path, ...]) -> SettingsError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Container
 
 _FILE_NAME = re.compile(r"(?P<id>\d{8}_\d{4}(?:\d{2})?)_(?P<description>\w+)\.py", re.ASCII)
+_DESCRIPTION_LENGTH = 60
 _MINUTES = "%Y%m%d_%H%M"
 _SECONDS = "%Y%m%d_%H%M%S"
 
@@ -45,6 +47,19 @@ def is_revision_id(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def file_description(message: str) -> str:
+    """Return what a message becomes in a file's name: lowercase_snake_case of ASCII letters.
+
+    Accents are dropped; a long message is cut between words. Empty when nothing is left.
+    """
+    plain = unicodedata.normalize("NFKD", message.casefold()).encode("ascii", "ignore").decode()
+    words = re.findall(r"[a-z0-9]+", plain)
+    cut = "_".join(words)[: _DESCRIPTION_LENGTH + 1]
+    if len(cut) <= _DESCRIPTION_LENGTH:
+        return cut
+    return cut.rpartition("_")[0] or cut[:_DESCRIPTION_LENGTH]
 
 
 def new_revision_id(now: datetime, taken: Container[str]) -> str:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,25 +64,44 @@ class UtcDateTime(_TextOnSqlite[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Accept an aware time only: a naive one names no moment.
+    def process_bind_param(self, value: datetime | str | None, dialect: Dialect) -> Any:
+        """Accept an aware time, or ISO text of one; a naive one names no moment.
 
         Raises:
             ValueError: when the time is naive (SQLAlchemy wraps it in a StatementError).
         """
         if value is None:
             return None
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value)
         if value.tzinfo is None:
             raise ValueError(f"a naive time names no moment: {value!r}; use datetime.now(UTC)")
         utc = value.astimezone(UTC)
         return utc.isoformat(sep=" ") if dialect.name == "sqlite" else utc
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
-        """Return an aware time in UTC; SQLite's CURRENT_TIMESTAMP is UTC without saying so."""
+        """Return an aware time in UTC; SQLite's own times are UTC without saying so."""
         if value is None:
             return None
         moment = datetime.fromisoformat(value) if isinstance(value, str) else value
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class utc_now(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801  # as SQL functions are
+    """The time of the database; on SQLite in the form in which ``UtcDateTime`` writes times."""
+
+    type = sa.DateTime(timezone=True)
+    inherit_cache = True
+
+
+@compiles(utc_now)
+def _utc_now(_element: utc_now, _compiler: Any, **_: Any) -> str:
+    return "CURRENT_TIMESTAMP"
+
+
+@compiles(utc_now, "sqlite")
+def _utc_now_on_sqlite(_element: utc_now, _compiler: Any, **_: Any) -> str:
+    return "(strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'))"
 
 
 class DecimalNumber(_TextOnSqlite[Decimal]):

@@ -76,6 +76,26 @@ def test_a_time_of_another_zone_is_the_same_moment(connection: sa.Connection) ->
     assert connection.execute(sa.select(column).where(column == STARTED)).scalar_one() == STARTED
 
 
+def test_a_time_that_the_database_wrote_is_found_again(connection: sa.Connection) -> None:
+    connection.execute(pipeline_executions.insert().values(a_run()))
+    column = pipeline_executions.c.created_at
+    written = connection.execute(sa.select(column)).scalar_one()
+    for condition in (column == written, column >= written, column <= written):
+        assert connection.execute(sa.select(column).where(condition)).scalar_one() == written
+    connection.execute(pipeline_executions.update().values(status="success"))
+    changed = pipeline_executions.c.updated_at
+    assert connection.execute(sa.select(changed).where(changed >= written)).scalar_one() >= written
+
+
+def test_iso_text_is_a_time_too(connection: sa.Connection) -> None:
+    connection.execute(
+        pipeline_executions.insert().values(a_run(started_at="2026-03-01T10:00:00+02:00"))
+    )
+    column = pipeline_executions.c.started_at
+    found = connection.execute(sa.select(column)).scalar_one()
+    assert found == datetime(2026, 3, 1, 8, tzinfo=UTC)
+
+
 def test_a_naive_time_is_refused(connection: sa.Connection) -> None:
     naive = STARTED.replace(tzinfo=None)
     with pytest.raises(sa.exc.StatementError, match="naive time"):

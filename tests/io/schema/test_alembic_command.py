@@ -9,7 +9,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -161,6 +161,57 @@ def test_any_message_gives_a_file_that_can_be_read(
     assert docstring.split("\n\n")[0].rstrip(".") == " ".join(message.split())
 
 
+TYPES = """
+import sqlalchemy as sa
+from alembic import context
+from sqlalchemy.dialects import postgresql as pg
+from work_data_hub.io.runs import metadata
+from work_data_hub.io.schema.environment import run
+
+
+class Guid(sa.TypeDecorator):
+    impl = sa.String(36)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect):
+        native = pg.UUID() if dialect.name == "postgresql" else sa.String(36)
+        return dialect.type_descriptor(native)
+
+
+sa.Table(
+    "extra",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("guid", Guid),
+    sa.Column("span", sa.Interval),
+    sa.Column("words", pg.ARRAY(sa.Text).with_variant(sa.JSON(), "sqlite")),
+    sa.Column("flag", sa.Boolean, server_default=sa.false()),
+    sa.Column("note", sa.String(50), server_default="it's 100%"),
+    sa.Column("kind", sa.Enum("a", "b", name="kind")),
+    sa.Column("data", pg.JSONB().with_variant(sa.JSON(), "sqlite")),
+)
+run(context, target_metadata=metadata)
+"""
+
+
+@pytest.mark.parametrize("made_on", ["sqlite", "postgresql"])
+def test_a_revision_that_was_generated_on_one_engine_is_right_on_both(
+    alembic: Alembic, project: Path, sqlite_url: URL, postgresql_url: URL, made_on: str
+) -> None:
+    (project / "io/schema/migrations/env.py").write_text(TYPES, encoding="utf-8")
+    urls = {"sqlite": sqlite_url, "postgresql": postgresql_url}
+    for url in urls.values():
+        migration_runner.upgrade(url)
+    arguments = ("revision", "--autogenerate", "-m", "extra")
+    made = alembic(*arguments, url=urls[made_on], cwd=project)
+    assert made.returncode == 0, made.stderr
+    for url in urls.values():
+        up = alembic("upgrade", "head", url=url, cwd=project)
+        assert up.returncode == 0, up.stderr
+        check = alembic("check", url=url, cwd=project)
+        assert check.returncode == 0, check.stdout + check.stderr
+
+
 def test_a_message_without_a_letter_is_refused(alembic: Alembic, project: Path) -> None:
     before = versions(project)
     for arguments in (["-m", "!!!"], ["-m", ""], []):
@@ -230,9 +281,11 @@ FAULTS = {
     "unknown kind": ("oracle://u:hunter2@h/x", ["current"], 2, "'oracle'"),
     "unknown revision": ("sqlite://", ["upgrade", "nope"], 3, "no revision 'nope'"),
     "near revision": ("sqlite://", ["upgrade", "20251113_00001"], 3, f"did you mean {HEAD}?"),
-    "too far down": ("sqlite://", ["downgrade", "-5"], 3, "-5"),
+    "too far down": ("sqlite://", ["downgrade", "-5"], 3, "not that many revisions"),
     "no folder": ("sqlite:////nonexistent/x.db", ["upgrade", "head"], 7, "create the folder"),
     "not at head": ("sqlite://", ["check"], 1, "alembic upgrade head"),
+    "two slashes": ("sqlite://x.db", ["current"], 2, "three slashes"),
+    "a bad option": ("sqlite:///x.db?timeout=abc", ["upgrade", "head"], 7, "cannot open"),
     "no such database": ("sqlite:////proc/x.db", ["upgrade", "head"], 7, "cannot open"),
 }
 
@@ -271,6 +324,36 @@ def test_a_revision_that_cannot_be_read_is_named_with_its_line(
     message = failed(alembic("upgrade", "head", url=sqlite_url, cwd=project), 3)
     assert words in message
     assert f"{broken.name}:2" in message
+
+
+def test_a_parent_that_is_missing_is_named(
+    alembic: Alembic, project: Path, sqlite_url: URL
+) -> None:
+    orphan = versions(project)[0].with_name("20260101_0000_orphan.py")
+    orphan.write_text('"""O."""\nrevision = "20260101_0000"\ndown_revision = "gone"\n')
+    process = alembic(
+        "upgrade", "head", url=sqlite_url, cwd=project, env={"PYTHONWARNINGS": "default"}
+    )
+    assert process.returncode == 3, process.stderr
+    assert "a revision builds on 'gone', of which there is no file" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
+def test_a_password_in_a_revisions_own_error_is_hidden(
+    alembic: Alembic, make_history: Any, revision_body: Any, postgresql_url: URL
+) -> None:
+    code = "raise RuntimeError(op.get_bind().engine.url.render_as_string(hide_password=False))"
+    process = alembic(
+        "upgrade", "head", url=postgresql_url, cwd=make_history([revision_body(code)])
+    )
+    assert process.returncode == 6
+    assert "RuntimeError: postgresql+psycopg://postgres:***@" in process.stderr
+    assert str(postgresql_url.password) not in process.stderr
+
+
+def test_a_url_under_another_name_is_refused(alembic: Alembic, tmp_path: Path) -> None:
+    process = alembic("-x", f"url=sqlite:///{tmp_path}/x.db", "upgrade", "head")
+    assert "did you mean -x database_url" in failed(process, 2)
 
 
 def test_a_failing_revision_leaves_nothing_and_those_before_stay(

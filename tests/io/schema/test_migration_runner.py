@@ -4,14 +4,14 @@ import asyncio
 import logging
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from work_data_hub.errors import HistoryError, SettingsError, UsageError
+from work_data_hub.errors import HistoryError, SettingsError, UsageError, WorkDataHubError
 from work_data_hub.io.schema import inspection, migration_runner
 from work_data_hub.io.schema.engine import connect
 
@@ -160,6 +160,18 @@ def test_an_unknown_revision_is_a_history_error_that_names_the_nearest(sqlite_ur
     with pytest.raises(HistoryError) as unknown:
         migration_runner.upgrade(sqlite_url, "20251113_000002")
     assert HEAD in unknown.value.hint
+
+
+@pytest.mark.parametrize("revision", ["", None, "base:head", 5])
+def test_what_is_no_revision_is_an_error_for_people(sqlite_url: URL, revision: Any) -> None:
+    for verb in (migration_runner.upgrade, migration_runner.downgrade, migration_runner.stamp):
+        with pytest.raises(WorkDataHubError):
+            verb(sqlite_url, revision)
+
+
+def test_a_path_is_no_url(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="not text"):
+        migration_runner.upgrade(tmp_path / "x.db")  # type: ignore[arg-type]
 
 
 def test_history_is_listed_from_the_oldest() -> None:

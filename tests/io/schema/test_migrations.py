@@ -58,9 +58,7 @@ def test_each_revision_goes_up_down_and_up_again_to_an_equal_schema(database_url
         assert upgraded != before
 
 
-def test_the_published_tables_equal_the_migrated_schema(
-    database_url: URL, tmp_path: Path, request: pytest.FixtureRequest
-) -> None:
+def test_the_published_tables_equal_the_migrated_schema(database_url: URL) -> None:
     migration_runner.upgrade(database_url)
     migrated = schema(database_url)
     migration_runner.downgrade(database_url, "base")

@@ -191,6 +191,41 @@ def test_an_autocommit_block_works_on_sqlite(
 
 
 @pytest.mark.parametrize(
+    "ending",
+    [
+        "op.get_bind().commit()",
+        "op.get_bind().rollback()",
+        "op.execute('COMMIT')",
+        "op.execute(' rollback')",
+    ],
+)
+def test_a_revision_that_ends_its_own_transaction_is_refused_and_rolled_back(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, ending: str
+) -> None:
+    code = f"op.execute('CREATE TABLE half (id integer)')\n{ending}\nop.execute('SELECT 1')"
+    project = make_history([revision_body("pass"), revision_body(code)])
+    with pytest.raises(MigrationFailedError, match="its own transaction"):
+        run_alembic(project, database_url, "upgrade", "head")
+    assert migration_runner.current(database_url) == ("20260101_0000",)
+    with connect(database_url) as connection:
+        assert not sa.inspect(connection).has_table("half")
+
+
+def test_savepoints_are_a_revisions_own(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        "with op.get_bind().begin_nested():\n    op.execute('CREATE TABLE kept (id integer)')\n"
+        "op.execute('SAVEPOINT s')\nop.execute('CREATE TABLE dropped (id integer)')\n"
+        "op.execute('ROLLBACK TO SAVEPOINT s')"
+    )
+    run_alembic(make_history([revision_body(code)]), database_url, "upgrade", "head")
+    with connect(database_url) as connection:
+        assert sa.inspect(connection).has_table("kept")
+        assert not sa.inspect(connection).has_table("dropped")
+
+
+@pytest.mark.parametrize(
     ("statement", "index"),
     [
         ("CREATE INDEX CONCURRENTLY a ON t (x)", ConcurrentIndex("a", "t")),

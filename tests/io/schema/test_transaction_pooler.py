@@ -210,20 +210,6 @@ def test_an_error_and_a_copy_inside_a_transaction(
         assert value(other, "SELECT count(*) FROM t") == 5000
 
 
-def test_a_pipeline_keeps_its_server_connection_until_all_is_answered(
-    transaction_pooler: Pooler, postgresql_url: URL
-) -> None:
-    with transaction_pooler(postgresql_url, 1) as url, connect(url) as one, connect(url) as other:
-        one.execute("CREATE TABLE t (number int)")
-        with one.pipeline() as pipeline:
-            for number in range(100):
-                one.execute("INSERT INTO t VALUES (%s)", [number])
-                pipeline.sync()
-        assert value(other, "SELECT count(*) FROM t") == 100
-        one.cursor().executemany("INSERT INTO t VALUES (%s)", [[number] for number in range(100)])
-        assert value(other, "SELECT count(*) FROM t") == 200
-
-
 def test_what_a_session_has_set_is_there_for_the_next_client(
     transaction_pooler: Pooler, postgresql_url: URL
 ) -> None:

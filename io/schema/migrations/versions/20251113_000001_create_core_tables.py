@@ -22,10 +22,13 @@ depends_on: str | tuple[str, ...] | None = None
 UUID = postgresql.UUID().with_variant(sa.String(36), "sqlite")
 JSON = postgresql.JSONB().with_variant(sa.JSON(), "sqlite")
 TIMESTAMP = sa.DateTime(timezone=True)
-NOW = sa.func.current_timestamp()
+# In the form in which times are written, so that text compares in the order of time.
+NOW_ON_SQLITE = "(strftime('%Y-%m-%d %H:%M:%S+00:00', 'now'))"
 
 
 def upgrade() -> None:
+    on_sqlite = op.get_context().dialect.name == "sqlite"
+    now = sa.text(NOW_ON_SQLITE if on_sqlite else "CURRENT_TIMESTAMP")
     op.create_table(
         "pipeline_executions",
         sa.Column("execution_id", UUID, nullable=False, comment="Identifies the run"),
@@ -50,14 +53,14 @@ def upgrade() -> None:
             "created_at",
             TIMESTAMP,
             nullable=False,
-            server_default=NOW,
+            server_default=now,
             comment="When this row was written",
         ),
         sa.Column(
             "updated_at",
             TIMESTAMP,
             nullable=False,
-            server_default=NOW,
+            server_default=now,
             comment="When this row was last changed",
         ),
         sa.CheckConstraint(

@@ -16,6 +16,7 @@ from work_data_hub.io.column_types import (
     TIMESTAMP_TYPE,
     UUID_TYPE,
     decimal_type,
+    utc_now,
 )
 
 NAMING_CONVENTION = {
@@ -57,15 +58,15 @@ pipeline_executions = sa.Table(
         "created_at",
         TIMESTAMP_TYPE,
         nullable=False,
-        server_default=sa.func.current_timestamp(),
+        server_default=utc_now(),
         comment="When this row was written",
     ),
     sa.Column(
         "updated_at",
         TIMESTAMP_TYPE,
         nullable=False,
-        server_default=sa.func.current_timestamp(),
-        onupdate=sa.func.current_timestamp(),
+        server_default=utc_now(),
+        onupdate=utc_now(),
         comment="When this row was last changed",
     ),
     sa.CheckConstraint(

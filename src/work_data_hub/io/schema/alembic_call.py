@@ -14,6 +14,7 @@ from sqlalchemy.engine import URL, Connection
 from work_data_hub.config.database_url import mask, normalize, parse_database_url
 from work_data_hub.domain.target import ENVIRONMENT_CLASSES
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
+from work_data_hub.io.schema import project_files
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -105,9 +106,16 @@ def command_name(config: Config) -> str | None:
     return None if command is None else str(command[0].__name__)
 
 
-def folder_of(config: Config) -> Path | None:
-    """Return the folder of alembic.ini, or None for a Config without a file."""
-    return Path(config.config_file_name).absolute().parent if config.config_file_name else None
+def project_folder(config: Config) -> Path | None:
+    """Return the folder of the project's alembic.ini.
+
+    None for a Config without a file, and for the alembic.ini inside an installed package, whose
+    folder is no place for a database: the settings' own root is taken then.
+    """
+    if not config.config_file_name:
+        return None
+    file = Path(config.config_file_name).absolute()
+    return None if file == project_files.alembic_ini() else file.parent
 
 
 def kind_of(environment: EnvironmentContext) -> Kind:
@@ -148,8 +156,8 @@ def explicit_database(environment: EnvironmentContext) -> ExplicitDatabase:
     """Return the database that the caller chose on the command line or on the Alembic Config.
 
     Raises:
-        UsageError: when an ``-x`` argument is nearly one of ours: a mistyped ``database_url``
-            would silently mean another database.
+        UsageError: when an ``-x`` argument is nearly one of ours, or holds a URL under another
+            name: a mistyped ``database_url`` would silently mean another database.
         SettingsError: when ``sqlalchemy.url`` cannot be read.
     """
     config = environment.config
@@ -207,13 +215,11 @@ def _refuse_swap(config: Config) -> None:
 
 def _x_arguments(environment: EnvironmentContext) -> dict[str, str]:
     given = environment.get_x_argument(as_dictionary=True)
-    for name in given:
-        if name not in X_ARGUMENTS and (
-            near := difflib.get_close_matches(name.lower(), X_ARGUMENTS, 1, 0.75)
-        ):
-            raise UsageError(
-                f"-x {name} is not an argument", hint=f"did you mean -x {near[0]}=... ?"
-            )
+    for name in given.keys() - set(X_ARGUMENTS):
+        near = difflib.get_close_matches(name.lower(), X_ARGUMENTS, 1, 0.75)
+        if near or "://" in given[name]:
+            meant = near[0] if near else "database_url"
+            raise UsageError(f"-x {name} is not an argument", hint=f"did you mean -x {meant}=... ?")
     if "database_url" in given and not given["database_url"]:
         raise UsageError("-x database_url is empty", hint="write -x database_url=URL")
     return given

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import sqlalchemy as sa
+
 from work_data_hub.errors import CheckFoundError
 from work_data_hub.io.schema.alembic_call import command_name
 
@@ -45,13 +47,18 @@ def _lines(diffs: list[Any]) -> Iterator[str]:
 def _subject(diff: tuple[Any, ...]) -> str:
     if diff[0].startswith("modify_"):
         _, schema, table, column, _, old, new = diff
-        return f"{_dotted(schema, table, column)} from {old!r} to {new!r}"
+        return f"{_dotted(schema, table, column)} from {_shown(old)} to {_shown(new)}"
     if diff[0].endswith("_column"):
         _, schema, table, column = diff
         return _dotted(schema, table, column.name)
     subject = diff[1]
     table = getattr(subject, "table", None)
     return subject.name if table is None else f"{subject.name} on {table.name}"
+
+
+def _shown(value: object) -> str:
+    """Return a default as its SQL, and anything else as Python shows it."""
+    return str(value.arg) if isinstance(value, sa.DefaultClause) else repr(value)
 
 
 def _dotted(*names: str | None) -> str:

@@ -19,7 +19,7 @@ from work_data_hub.errors import DatabaseUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy.engine import URL, Connection, Engine
+    from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 
 # A server that drops packets would otherwise hold a command for minutes.
 CONNECT_TIMEOUT_SECONDS = 10
@@ -50,6 +50,7 @@ def create_engine(url: URL, *, read_only: bool = False) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin if read_only else _begin_immediate)
+        event.listen(engine, "handle_error", _stay_open)
     return engine
 
 
@@ -66,13 +67,13 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
     Raises:
         DatabaseUnavailableError: when the database does not answer or may not be opened.
     """
-    engine = create_engine(url, read_only=read_only)
     deadline = time.monotonic() + wait_seconds
     while True:
         try:
-            connection = engine.connect()
+            connection = create_engine(url, read_only=read_only).connect()
             break
-        except (sa.exc.DBAPIError, OSError) as error:
+        except (sa.exc.DBAPIError, sa.exc.ArgumentError, OSError, ValueError, TypeError) as error:
+            # The last two are raised for an option in the URL that cannot be read.
             fault = _unavailable(url, error)
             if time.monotonic() + CONNECT_PAUSE_SECONDS > deadline or not _may_come(url, fault):
                 raise fault from error
@@ -108,9 +109,11 @@ def real_transactions(connection: Connection) -> Iterator[Connection]:
     raw: Any = connection.connection.driver_connection
     isolation_level, raw.isolation_level = raw.isolation_level, None
     event.listen(connection, "begin", _begin_immediate)
+    event.listen(connection.engine, "handle_error", _stay_open)
     try:
         yield connection
     finally:
+        event.remove(connection.engine, "handle_error", _stay_open)
         event.remove(connection, "begin", _begin_immediate)
         connection.rollback()
         raw.isolation_level = isolation_level
@@ -139,7 +142,10 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
 def exists(url: URL) -> bool:
     """Whether the database is there, as far as can be known without connecting to it."""
     file = sqlite_file(url)
-    return file is None or file.exists()
+    try:
+        return file is None or file.exists()
+    except OSError:  # a folder that may not be entered: connecting says so
+        return True
 
 
 def sqlite_file(url: URL) -> Path | None:
@@ -149,6 +155,13 @@ def sqlite_file(url: URL) -> Path | None:
     if url.database == ":memory:" or url.database.startswith("file:"):
         return None
     return Path(url.database)
+
+
+def _stay_open(context: ExceptionContext) -> None:
+    """Keep SQLite's connection at Ctrl-C: SQLAlchemy would close it before it can be rolled back,
+    and one that still has a cursor keeps its lock (sqlite3_close_v2).
+    """  # noqa: D205
+    context.is_disconnect = False
 
 
 def _prepare_sqlite(dbapi_connection: Any, _entry: ConnectionPoolEntry) -> None:
@@ -190,13 +203,22 @@ def _may_come(url: URL, fault: DatabaseUnavailableError) -> bool:
 def _unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
     reason = scrub(first_line(getattr(error, "orig", None) or error), url)
     file = sqlite_file(url)
-    if file is None:
+    if file is None and url.get_backend_name() == "sqlite":
+        hint = "check the file that the URL names, and the options in it"
+    elif file is None:
         hint = "check that the server runs, and the host, port, user, password and database name"
-    elif not file.absolute().parent.is_dir():
+    elif not _is_folder(file.absolute().parent):
         hint = f"create the folder {file.absolute().parent}, or run scripts/db_setup.py, which does"
     else:
         hint = "check that the path is a SQLite file, and that you may write to it and its folder"
     return DatabaseUnavailableError(f"cannot open {mask(url)}: {reason}", hint=hint)
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        return True
 
 
 def first_line(error: BaseException) -> str:

@@ -8,10 +8,11 @@ import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from alembic.util import asbool
 from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import DatabaseTarget, choose_database, get_settings
-from work_data_hub.config.database_url import mask
+from work_data_hub.config.database_url import mask, scrub
 from work_data_hub.domain.plan import RunResult
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema import alembic_call, drift, engine, framework_tables
@@ -20,6 +21,7 @@ from work_data_hub.io.schema.executor import Execution
 from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
 from work_data_hub.io.schema.lock_waits import Retries
 from work_data_hub.io.schema.new_revisions import (
+    compare_server_default,
     name_by_the_rule,
     render_without_application_code,
 )
@@ -84,6 +86,7 @@ class _Session:
         self._options = options
         self._request = alembic_call.request_of(environment.config)
         self._execution: Execution | None = None
+        self._url: URL | None = None
 
     def run(self) -> None:
         with self._faults_for_people():
@@ -137,7 +140,8 @@ class _Session:
                 self._environment.context_opts["fn"], preview=self._request.preview
             )
             self._configure(connection=connection, fn=self._execution.steps, dont_mutate=True)
-            name_by_the_rule(self._environment.script, self._faults_for_people)
+            if self._follows_the_rule:
+                name_by_the_rule(self._environment.script, self._faults_for_people)
             self._environment.run_migrations()
             self._report(connection)
         drift.report(self._environment)
@@ -215,7 +219,7 @@ class _Session:
             # One revision file serves both engines: SQLite alters by batch.
             "render_as_batch": True,
             "render_item": render_without_application_code,
-            "compare_server_default": True,
+            "compare_server_default": compare_server_default,
         }
         self._environment.configure(
             **{
@@ -234,6 +238,11 @@ class _Session:
         return include is None or bool(include(name, kind, parents))
 
     @property
+    def _follows_the_rule(self) -> bool:
+        """Whether new revisions of this project are named by their time."""
+        return asbool(self._environment.config.get_alembic_option("revision_environment"))
+
+    @property
     def _version_table(self) -> str:
         return str(self._options.get("version_table", "alembic_version"))
 
@@ -246,12 +255,14 @@ class _Session:
         return alembic_call.explicit_database(self._environment)
 
     def _target(self, explicit: ExplicitDatabase) -> DatabaseTarget:
-        return choose_database(
+        target = choose_database(
             get_settings(),
             explicit.url,
             explicit_source=explicit.source,
-            folder=alembic_call.folder_of(self._environment.config),
+            folder=alembic_call.project_folder(self._environment.config),
         )
+        self._url = target.url
+        return target
 
     @contextmanager
     def _faults_for_people(self) -> Iterator[None]:
@@ -262,6 +273,7 @@ class _Session:
             fault = as_fault(error, scripts=self._environment.script, execution=self._execution)
             if fault is None:
                 raise
+            fault.hide(self._scrubbed)
             self._end_command(fault.for_people(), fault.exit_code, error)
             if fault is error:
                 raise
@@ -269,6 +281,9 @@ class _Session:
         except KeyboardInterrupt as error:
             self._end_command(interrupted(self._execution), INTERRUPTED, error)
             raise
+
+    def _scrubbed(self, text: str) -> str:
+        return scrub(text, self._url) if self._url is not None else text
 
     def _end_command(self, text: str, exit_code: int, error: BaseException) -> None:
         """Under the `alembic` command say it and end; a program gets the error itself."""

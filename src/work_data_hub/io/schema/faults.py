@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sqlite3
 import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,11 +55,20 @@ def as_fault(
     if (path := _revision_file_in(error, scripts)) is not None:
         return HistoryError(
             f"the revision file {path} cannot be read: {_named(error)}",
-            hint="correct the file; `python -m py_compile FILE` shows a syntax error",
+            hint="correct the file at that line",
         )
-    if isinstance(error, DBAPIError):
+    if isinstance(error, KeyError) and _comes_from_the_revision_map(error):
+        return HistoryError(
+            f"a revision builds on {error.args[0]!r}, of which there is no file",
+            hint="restore that file, or correct down_revision or depends_on",
+        )
+    if isinstance(error, OSError) and error.filename is not None:
+        return UsageError(
+            f"{error.strerror}: {error.filename}", hint="check the path and your rights to it"
+        )
+    if isinstance(error, DBAPIError | sqlite3.Error):
         return MigrationFailedError(
-            f"the database refused: {first_line(error.orig or error)}",
+            f"the database refused: {first_line(getattr(error, 'orig', None) or error)}",
             hint="check the rights of the user, and that no other program holds the database",
         )
     return None
@@ -128,8 +138,18 @@ def _history_fault(
     return _worded_by_alembic(error)
 
 
+def _comes_from_the_revision_map(error: KeyError) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return Path(frames[-1].filename).parts[-3:] == ("alembic", "script", "revision.py")
+
+
 def _worded_by_alembic(error: CommandError) -> WorkDataHubError:
     message = first_line(error)
+    if message.startswith("Relative revision -"):
+        return HistoryError(
+            "there are not that many revisions to take back",
+            hint="`alembic current` and `alembic history` show where the database is",
+        )
     if "head" in message or "revision" in message.lower():
         return HistoryError(
             message, hint="`alembic history` and `alembic heads` show what there is"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql.base import PGInspector
 
 from work_data_hub.io.schema import framework_tables
 
@@ -38,9 +39,9 @@ def _count(connection: Connection, name: str) -> int:
 def snapshot(connection: Connection) -> dict[str, Any]:
     """Return the schema as nested dictionaries and lists: equal schemas give equal snapshots.
 
-    Covers tables, columns with type, default and comment, keys, checks, and indexes with their
-    expressions and conditions. Views and triggers are given as their SQL where the engine keeps
-    it (SQLite).
+    Covers the default schema: tables, columns with type, default and comment, keys, checks,
+    indexes with their expressions and conditions, views, PostgreSQL's enum types, and SQLite's
+    triggers. Not covered: PostgreSQL's triggers, functions, sequences and other schemas.
     """
     inspector = sa.inspect(connection)
     tables = sorted(set(inspector.get_table_names()) - _NOT_THE_SCHEMA)
@@ -48,6 +49,7 @@ def snapshot(connection: Connection) -> dict[str, Any]:
         "tables": {name: _table(inspector, name) for name in tables},
         "views": {name: _sql(inspector.get_view_definition(name)) for name in _views(inspector)},
         "triggers": _triggers(connection),
+        "enums": inspector.get_enums() if isinstance(inspector, PGInspector) else [],
     }
 
 
@@ -57,7 +59,7 @@ def _views(inspector: Inspector) -> list[str]:
 
 def _table(inspector: Inspector, name: str) -> dict[str, Any]:
     return {
-        "columns": [_column(column) for column in inspector.get_columns(name)],
+        "columns": [_column(inspector, column) for column in inspector.get_columns(name)],
         "primary_key": dict(inspector.get_pk_constraint(name)),
         "foreign_keys": _by_name(inspector.get_foreign_keys(name)),
         "unique": _by_name(inspector.get_unique_constraints(name)),
@@ -69,8 +71,9 @@ def _table(inspector: Inspector, name: str) -> dict[str, Any]:
     }
 
 
-def _column(column: Mapping[str, Any]) -> dict[str, Any]:
-    return {**column, "type": str(column["type"])}
+def _column(inspector: Inspector, column: Mapping[str, Any]) -> dict[str, Any]:
+    # Compiled by the dialect: str() of a type leaves out the time zone.
+    return {**column, "type": column["type"].compile(inspector.dialect)}
 
 
 def _by_name(items: list[Any]) -> list[dict[str, Any]]:

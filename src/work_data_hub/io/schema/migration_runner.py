@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.engine import make_url
 
 from work_data_hub.config import choose_database, get_settings
-from work_data_hub.errors import LockTimeoutError, RefusedError
+from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, WorkDataHubError
 from work_data_hub.io.schema import engine, project_files
 from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
 from work_data_hub.io.schema.faults import as_fault
@@ -88,6 +88,7 @@ def upgrade(
         MigrationFailedError: a revision failed and was rolled back; those before it stay.
     """
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
+    _check(revision)
     return _run(database_url, lambda config: command.upgrade(config, revision), permissions)
 
 
@@ -106,6 +107,7 @@ def downgrade(
         WorkDataHubError: as ``upgrade``.
     """
     permissions = Permissions(confirm=confirm)
+    _check(revision)
     return _run(database_url, lambda config: command.downgrade(config, revision), permissions)
 
 
@@ -128,6 +130,7 @@ def stamp(
         WorkDataHubError: as ``upgrade`` and ``downgrade``.
     """
     permissions = Permissions(confirm=confirm, resolved=resolved)
+    _check(revision)
     return _run(database_url, lambda config: command.stamp(config, revision), permissions)
 
 
@@ -189,7 +192,7 @@ def pending(database_url: str | URL | None = None, revision: str = "head") -> tu
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    with _request(request) as config:
+    with _request(request) as config, _worded():
         command.upgrade(config, revision)
     assert request.plan is not None
     return request.plan.steps
@@ -224,13 +227,20 @@ def history() -> tuple[RevisionInfo, ...]:
         )
 
 
+def _check(revision: object) -> None:
+    if not isinstance(revision, str) or not revision:
+        raise UsageError(
+            f"{revision!r} is no revision", hint="write an id, 'head', 'base', '+1' or '-1'"
+        )
+
+
 def _run(
     database_url: str | URL | None,
     verb: Callable[[Config], None],
     permissions: Permissions | None = None,
 ) -> RunResult:
     request = Request(database_url=database_url, permissions=permissions or Permissions())
-    with _request(request) as config:
+    with _request(request) as config, _worded():
         verb(config)
     if request.result is None:
         raise RefusedError(
@@ -275,9 +285,18 @@ def _plan_nothing(config: Config) -> None:
 
 @contextmanager
 def _scripts() -> Iterator[ScriptDirectory]:
+    with _worded() as scripts:
+        yield scripts
+
+
+@contextmanager
+def _worded() -> Iterator[ScriptDirectory]:
+    """Word what Alembic says before or beside env.py."""
     scripts = ScriptDirectory.from_config(_config())
     try:
         yield scripts
+    except WorkDataHubError:
+        raise
     except Exception as error:
         fault = as_fault(error, scripts=scripts, execution=None)
         if fault is None:

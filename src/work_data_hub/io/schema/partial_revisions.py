@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy import event
 
-from work_data_hub.errors import MigrationFailedError
+from work_data_hub.errors import MigrationFailedError, RefusedError
 from work_data_hub.io.schema import concurrent_indexes
 from work_data_hub.io.schema.concurrent_indexes import built_by
 from work_data_hub.io.schema.facts import this_runner
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 _KEPT_CHARACTERS = 2000
 _SHOWN_CHARACTERS = 80
+_TRANSACTION_CONTROL = re.compile(
+    r"\s*(?:COMMIT|END|ROLLBACK(?!.*\bTO\b)|BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE
+)
 # What may simply be run again.
 _REPEATABLE = re.compile(
     r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|REINDEX\b|SET\b)",
@@ -120,6 +123,7 @@ class PartialRevisions:
         self._started_at = datetime.now(UTC)
         self._executed: list[str] = []
         self._outside = False
+        self._leaving = False
         # An index that is there before its statement runs is somebody else's: recovery must
         # not take it for what an interrupted build left.
         self._is_foreign = False
@@ -175,6 +179,7 @@ class PartialRevisions:
         listeners = {
             "before_cursor_execute": self._before,
             "after_cursor_execute": self._after,
+            "commit": self._refuse_commit,
         }
         for name, listener in listeners.items():
             event.listen(self._connection, name, listener)
@@ -188,19 +193,21 @@ class PartialRevisions:
         """Begin a revision: what it executes from now on is its own."""
         self._step, self._started_at = step, datetime.now(UTC)
         self._executed, self._outside, self.was_outside = [], False, False
-        self._is_foreign = False
+        self._is_foreign = self._leaving = False
         if "autocommit_block" not in vars(context):
             original = context.autocommit_block
 
             @contextmanager
             def marked() -> Iterator[None]:
                 self._write_mark()
+                self._leaving = True
                 with original():
                     self._outside = True
                     try:
                         yield
                     finally:
                         self._outside = False
+                self._leaving = False
 
             context.autocommit_block = marked  # type: ignore[method-assign]
 
@@ -210,10 +217,26 @@ class PartialRevisions:
             self.forget()
         self._step = None
 
+    def abandon(self) -> None:
+        """Forget a revision that failed; the mark, if there is one, stays for the next run."""
+        self._step = None
+
     @property
     def changed_session(self) -> bool:
         """Whether the revision may have changed settings of the session, as dumps do."""
         return any(_SETTING.search(text) for text in self._executed)
+
+    def _refuse_commit(self, _connection: Connection) -> None:
+        """Refuse a commit in the middle of a revision, before it happens."""
+        if self._step is not None and not self._leaving:
+            # SQLAlchemy takes the transaction for ended when its commit raises.
+            raw: Any = self._connection.connection.driver_connection
+            raw.rollback()
+            raise RefusedError(
+                "the revision ends its own transaction, so it could not be undone as a whole",
+                hint="remove the commit; what must run outside belongs into"
+                " `with op.get_context().autocommit_block():`",
+            )
 
     def _write_mark(self) -> None:
         """Write the mark; it commits with what precedes the block."""
@@ -248,7 +271,11 @@ class PartialRevisions:
     def _before(self, *event_arguments: Any) -> None:
         """Write down what is about to run outside of a transaction, before it does."""
         statement = event_arguments[2]
-        if self._step is None or self._is_ours(statement) or not self._outside:
+        if self._step is None or self._is_ours(statement):
+            return
+        if not self._outside:
+            if _TRANSACTION_CONTROL.match(statement):
+                self._refuse_commit(self._connection)
             return
         if (index := built_by(statement)) is not None:
             raw: Any = self._connection.connection.driver_connection

@@ -26,8 +26,8 @@ def ensure_database(url: URL) -> bool:
     """
     if (file := engine.sqlite_file(url)) is not None:
         folder = file.absolute().parent
-        created = not folder.is_dir()
         try:
+            created = not folder.is_dir()
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise DatabaseUnavailableError(

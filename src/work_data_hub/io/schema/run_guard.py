@@ -20,14 +20,14 @@ from work_data_hub.io.schema.journal import Journal, SourceMark
 from work_data_hub.io.schema.lock_waits import BlockerWatch
 from work_data_hub.io.schema.partial_revisions import PartialRevisions
 from work_data_hub.io.schema.session_settings import SessionSettings
-from work_data_hub.io.schema.sqlite_foreign_keys import ForeignKeyGuard
+from work_data_hub.io.schema.sqlite_rebuild import RebuildGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Connection, Engine, Transaction
 
     from work_data_hub.config import Settings
     from work_data_hub.domain.plan import Plan, Step
@@ -81,12 +81,13 @@ class RunGuard:
         self._partial = PartialRevisions(
             connection, self._facts.schema, history, settings.lock_deadline, self.session
         )
-        self._foreign_keys = ForeignKeyGuard(connection)
+        self._rebuild = RebuildGuard(connection)
         self._watch = BlockerWatch(
             engine, self._facts.backend_pid, min(0.25, settings.lock_timeout / 4)
         )
         self._started_at = datetime.now(UTC)
         self._running: tuple[Step, SourceMark | None] | None = None
+        self._transaction: Transaction | None = None
 
     @property
     def schema(self) -> str | None:
@@ -101,7 +102,7 @@ class RunGuard:
             self._clear_up()
         self.session.apply()
         try:
-            with self._watch.running(), self._partial.watching():
+            with self._watch.running(), self._partial.watching(), self._rebuild:
                 yield self
         finally:
             with contextlib.suppress(sa.exc.DBAPIError):
@@ -154,18 +155,30 @@ class RunGuard:
         self._running = step, source
         self._started_at = datetime.now(UTC)
         self._partial.begin(step, context)
+        # Alembic takes a transaction that is there; so it is known, at the end, to be the same.
+        self._transaction = self._connection.get_transaction() or self._connection.begin()
         self.session.begin_revision()
+        self._rebuild.begin_revision()
         self._watch.begin(str(step))
 
     def applied(self, **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
         assert self._running is not None
         step, source = self._running
-        self._foreign_keys.verify()
+        self._verify_transaction()
+        self._rebuild.end_revision()
         self._journal.add(step.revision, step.direction, started_at=self._started_at, source=source)
         if self._partial.changed_session:
             self.session.end_revision()
         self._partial.end()
+
+    def _verify_transaction(self) -> None:
+        assert self._transaction is not None
+        if not self._partial.was_outside and not self._transaction.is_active:
+            raise RefusedError(
+                "the revision ended its own transaction by a rollback",
+                hint="remove the rollback; raise an exception to undo a revision",
+            )
 
     def finish(self) -> None:
         """Stop watching."""
@@ -174,6 +187,7 @@ class RunGuard:
     def fail(self, step: Step, error: BaseException) -> None:
         """Record the failed attempt, if the database still listens."""
         self._watch.end()
+        self._partial.abandon()
         text = first_line(getattr(error, "orig", None) or error)
         source = self._running[1] if self._running else None
         with contextlib.suppress(sa.exc.SQLAlchemyError):

@@ -7,7 +7,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from work_data_hub.domain.sql_script import Kind, Statement, kind_of, split
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection, CursorResult, ExceptionContext
+    from sqlalchemy.engine import Connection, CursorResult
 
     from work_data_hub.domain.sql_script import Dialect
 
@@ -236,19 +235,12 @@ _TRANSACTIONS = {"sqlite": _SqliteTransaction, "postgresql": _PostgresqlTransact
 def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
     """Leave no transaction open, whatever ends the block.
 
-    On SQLite SQLAlchemy's rollback is not enough. It closes the connection at Ctrl-C, and one
-    that still has a cursor keeps its lock (sqlite3_close_v2); and after a COMMIT that failed it
-    takes the transaction for ended, while SQLite keeps it open.
+    On SQLite SQLAlchemy's rollback is not enough: after a COMMIT that failed it takes the
+    transaction for ended, while SQLite keeps it open.
     """
     raw: Any = connection.connection.driver_connection
     sqlite = connection.dialect.name == "sqlite"
 
-    def stay_open(context: ExceptionContext) -> None:
-        if context.connection is connection:
-            context.is_disconnect = False
-
-    if sqlite:
-        event.listen(connection.engine, "handle_error", stay_open)
     try:
         yield
     except BaseException:
@@ -259,9 +251,6 @@ def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
         if sqlite and raw.in_transaction:
             raw.rollback()
         raise
-    finally:
-        if sqlite:
-            event.remove(connection.engine, "handle_error", stay_open)
 
 
 @contextmanager

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from typing import TYPE_CHECKING, Any
 
+from work_data_hub.domain.sqlite_text import quoted
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -32,14 +34,35 @@ class ForeignKeyGuard:
         self._known = found
         if broken:
             table, row, parent = min(broken, key=str)
+            reason = f"(rowid {row}) has no row in {parent}"
             raise RefusedError(
-                f"{len(broken)} foreign key(s) would be broken: {table} (rowid {row}) has no row"
-                f" in {parent}",
-                hint="move or delete the rows that reference what the revision removes",
+                f"{len(broken)} foreign key(s) would be broken: {table}"
+                f" {parent if parent.startswith(_MISMATCH) else reason}",
+                hint="move or delete the rows that reference what the revision removes; what is"
+                " referenced must be a primary key or unique",
             )
 
     def _violations(self) -> set[tuple[str, int | None, str]]:
         if self._connection.dialect.name != "sqlite":
             return set()
         raw: Any = self._connection.connection.driver_connection
-        return {(row[0], row[1], row[2]) for row in raw.execute("PRAGMA foreign_key_check")}
+        try:
+            return {row[:3] for row in raw.execute("PRAGMA foreign_key_check")}
+        except sqlite3.OperationalError:
+            return _violations_by_table(raw)
+
+
+_MISMATCH = "foreign key mismatch"
+
+
+def _violations_by_table(raw: sqlite3.Connection) -> set[tuple[str, int | None, str]]:
+    """Check each table for itself: one that references what is not unique ends the check."""
+    found: set[tuple[str, int | None, str]] = set()
+    tables = raw.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        try:
+            rows = raw.execute(f"PRAGMA main.foreign_key_check({quoted(table)})")
+            found |= {row[:3] for row in rows}
+        except sqlite3.OperationalError as error:
+            found.add((table, None, str(error)))
+    return found

@@ -1,0 +1,164 @@
+"""A CREATE TABLE is taken apart and put together without loss."""
+
+from __future__ import annotations
+
+import pytest
+
+from work_data_hub.domain.sqlite_column_names import with_names
+from work_data_hub.domain.sqlite_ddl import Clause, insert_into, parse, render
+from work_data_hub.domain.sqlite_loss import lost
+from work_data_hub.domain.sqlite_merge import Wishes, merge
+from work_data_hub.domain.sqlite_text import (
+    action_of,
+    names_in,
+    names_that_may_turn_into_strings,
+    spelling,
+)
+
+EVERYTHING = """CREATE TABLE "odd ""name" ( -- a comment, with a comma
+  id integer primary key autoincrement,
+  a varchar(20) collate nocase not null default 'x,y)' unique check (a <> ')'), /* and, another */
+  [b c] int constraint "the key" references parent on delete set null on update set default
+    not deferrable,
+  d default null, e decimal(10, 2) default -1.5 null, f "my type" default (a || ','),
+  g int generated always as (id + 1) stored, h as (id),
+  constraint k unique (a, "b c") check (d > 0) foreign key (d, e) references z (x, y)
+    on delete cascade, primary key (a desc, d)
+) without rowid, strict"""
+
+
+def test_every_part_is_found() -> None:
+    table = parse(EVERYTHING)
+    assert table.name == 'odd "name'
+    assert [column.name for column in table.columns] == ["id", "a", "b c", "d", "e", "f", "g", "h"]
+    types = [column.type for column in table.columns]
+    assert types == ["integer", "varchar(20)", "int", "", "decimal(10, 2)", '"my type"', "int", ""]
+    assert [[clause.kind for clause in column.clauses] for column in table.columns] == [
+        ["PRIMARY KEY"],
+        ["COLLATE", "NOT NULL", "DEFAULT", "UNIQUE", "CHECK"],
+        ["FOREIGN KEY"],
+        ["DEFAULT"],
+        ["DEFAULT", "NULL"],
+        ["DEFAULT"],
+        ["GENERATED"],
+        ["GENERATED"],
+    ]
+    assert table.constraints[0] == Clause(
+        "UNIQUE", 'constraint k unique (a, "b c")', "k", ("a", "b c")
+    )
+    assert table.constraints[2].target_columns == ("x", "y")
+    assert table.constraints[3].columns == ("a", "d")
+    assert (table.columns[2].clauses[0].name, table.columns[2].clauses[0].target) == (
+        "the key",
+        "parent",
+    )
+    assert table.options == "without rowid, strict"
+
+
+def test_what_is_put_together_says_the_same() -> None:
+    again = parse(render(parse(EVERYTHING)))
+    assert again == parse(EVERYTHING)
+    assert spelling(render(again)).count(",") >= spelling(EVERYTHING).count(",")
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["", "CREATE TABLE t", "CREATE TABLE t (a", "CREATE TABLE t (a,,b)", "CREATE TABLE t ()"],
+)
+def test_what_cannot_be_read_is_not_guessed(sql: str) -> None:
+    with pytest.raises(ValueError, match=r"columns|closed|comma"):
+        parse(sql)
+
+
+def test_a_rebuild_that_changes_nothing_changes_nothing() -> None:
+    original = parse("CREATE TABLE t (a INT COLLATE NOCASE CHECK (a > 0), b, UNIQUE (b))")
+    seen = parse("CREATE TABLE tmp (a INTEGER, b NUMERIC)")
+    merged, losses = merge(original, seen, seen, Wishes())
+    assert merged.columns == original.columns
+    assert merged.constraints == original.constraints
+    assert not losses
+
+
+def test_columns_are_called_otherwise_everywhere_in_their_table() -> None:
+    table = parse(
+        "CREATE TABLE tmp (x INT, y INT, UNIQUE (x), CHECK (x < y AND x(1) <> 'x'),"
+        " FOREIGN KEY (x) REFERENCES x (x), FOREIGN KEY (y) REFERENCES t (x))"
+    )
+    text = " ".join(render(with_names(table, {"x": "old"}, itself="t")).split())
+    assert text == (
+        'CREATE TABLE "tmp" ( "old" INT, y INT, UNIQUE ("old"),'
+        " CHECK (\"old\" < y AND x(1) <> 'x'),"
+        ' FOREIGN KEY ("old") REFERENCES x (x), FOREIGN KEY (y) REFERENCES t ("old") )'
+    )
+
+
+def test_rows_are_copied_into_the_columns_there_are() -> None:
+    copied = insert_into(
+        'INSERT INTO t (id, "new", g) SELECT s.id, CAST(f(s.x, 1) AS INTEGER) AS x, s.g FROM s',
+        {"new": "old"},
+        {"g"},
+    )
+    assert copied == (
+        'INSERT INTO t ("id", "old") SELECT s.id, CAST(f(s.x, 1) AS INTEGER) AS x FROM s'
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "action"),
+    [
+        ('DROP TABLE IF EXISTS main."a b"', ("DROP", "TABLE", "a b", None)),
+        ("alter table [x y] rename to `z`", ("ALTER", "TABLE", "x y", "z")),
+        ("ALTER TABLE t RENAME COLUMN a TO b", ("ALTER", "TABLE", "t", None)),
+        ("/* x */ CREATE UNIQUE INDEX IF NOT EXISTS i ON t (a)", ("CREATE", "INDEX", "i", None)),
+        ("-- x\nCREATE TEMP TABLE t (a)", ("CREATE", "TABLE", "t", None)),
+        ("INSERT OR REPLACE INTO t VALUES (1)", ("INSERT", "", "t", None)),
+        ("UPDATE OR IGNORE t SET a = 1", ("UPDATE", "", "t", None)),
+        ("DELETE FROM t", ("DELETE", "", "t", None)),
+        ("", ("", "", "", None)),
+    ],
+)
+def test_the_first_words_say_what_a_statement_does(
+    statement: str, action: tuple[str, str, str, str | None]
+) -> None:
+    assert tuple(action_of(statement)) == action
+
+
+def test_names_are_told_from_functions_and_strings() -> None:
+    sql = "date(x) || 'y' || \"Z\" || t.[w] -- v"
+    assert names_in(sql) == {"x", "z", "t", "w"}
+    sql = 'SELECT "a", t."b", c AS "d", \'e\' FROM t'
+    assert names_that_may_turn_into_strings(sql) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "what"),
+    [
+        ("a INT CHECK (a > 0)", "a INT", ["CHECK (a > 0)"]),
+        ("a INT CHECK (a > 0)", "a INT, CHECK (A>0)", []),
+        ("a INT CHECK (a > 0)", "a INT CHECK (a > 1)", []),
+        ("a INT, b INT CHECK (b > 0)", "a INT", []),
+        ("a INT UNIQUE", "a INT", ["UNIQUE"]),
+        ("a INT UNIQUE", "a INT PRIMARY KEY", []),
+        ("a TEXT COLLATE NOCASE", "a TEXT COLLATE RTRIM", []),
+        ("a INT AS (1)", "a INT", ["AS (1) on column a"]),
+        ("a REFERENCES p ON DELETE CASCADE", "a REFERENCES p ON DELETE SET NULL", []),
+        ("a REFERENCES p", "a", ["FOREIGN KEY (a) to p"]),
+        ("a REFERENCES p NOT DEFERRABLE", "a REFERENCES p", []),
+        ("a REFERENCES p DEFERRABLE", "a REFERENCES p", ["DEFERRABLE of FOREIGN KEY (a) to p"]),
+    ],
+)
+def test_a_constraint_is_lost_when_nothing_replaces_it(
+    before: str, after: str, what: list[str]
+) -> None:
+    losses = lost(parse(f"CREATE TABLE t ({before})"), parse(f"CREATE TABLE t ({after})"))
+    assert [loss.what for loss in losses] == [f"{text} of t" for text in what]
+
+
+def test_an_index_may_take_the_place_of_a_unique_constraint() -> None:
+    before, after = parse("CREATE TABLE t (a UNIQUE)"), parse("CREATE TABLE t (a)")
+    assert not list(lost(before, after, [frozenset({"a"})]))
+
+
+def test_strict_is_lost_when_it_is_not_said_again() -> None:
+    before, after = parse("CREATE TABLE t (a INT) STRICT"), parse("CREATE TABLE t (a INT)")
+    assert [loss.what for loss in lost(before, after)] == ["STRICT of t"]

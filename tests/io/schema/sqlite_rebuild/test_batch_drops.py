@@ -1,0 +1,255 @@
+"""A batch operation on SQLite drops what it is told to, and refuses to drop more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.io.schema.sqlite_rebuild.conftest import Project
+
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_rename_that_sqlite_cannot_carry_through_is_refused(family: Project) -> None:
+    said = family.refused("alter_column('name', new_column_name='title')")
+    assert "parent.name cannot be renamed to title: error in trigger new_rich" in said
+    assert "correct or drop first what the message names" in said
+
+
+def test_a_column_may_be_dropped_and_another_of_its_name_added(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT COLLATE NOCASE CHECK (a > 0), b INT)\n\nCREATE INDEX i ON t (b)\n\n"
+        "INSERT INTO t VALUES (1, 2)"
+    )
+    project.batch(
+        "drop_column('a')", "add_column(sa.Column('a', sa.Text(), server_default='x'))", table="t"
+    )
+    assert "a TEXT DEFAULT 'x'" in project.schema("t")
+    assert "CHECK" not in project.schema("t")
+    assert project.sql("SELECT a, b FROM t") == [("x", 2)]
+
+
+def test_a_column_is_not_lost_to_another_that_gets_its_name(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT)")
+    said = project.refused(
+        "alter_column('b', new_column_name='c')",
+        "add_column(sa.Column('b', sa.Text()))",
+        table="t",
+    )
+    assert "t.b would be lost" in said
+    assert "batch of its own" in said
+
+
+EXPLICIT = pytest.mark.parametrize(
+    ("operation", "gone"),
+    [
+        ("drop_constraint('short_code')", "short_code"),
+        ("drop_index('by_amount')", "by_amount"),
+        ("drop_index('by_name_and_amount')", "by_name_and_amount"),
+        ("drop_column('boss')", "boss"),
+    ],
+)
+
+
+@EXPLICIT
+def test_what_a_batch_drops_is_dropped(family: Project, operation: str, gone: str) -> None:
+    family.batch(operation)
+    assert gone not in " ".join(family.contents())
+    assert family.schema("note_new")
+
+
+def test_constraints_without_a_name_are_dropped_by_a_naming_convention(family: Project) -> None:
+    convention = "{'fk': 'fk_%(table_name)s_%(column_0_name)s', 'uq': 'uq_%(column_0_name)s'}"
+    family.batch("drop_constraint('fk_parent_boss')", naming_convention=convention)
+    assert "boss INTEGER" in family.schema("parent")
+    assert "REFERENCES" not in family.schema("parent")
+    assert "AUTOINCREMENT" in family.schema("parent")
+
+
+def test_a_replaced_constraint_is_replaced(family: Project) -> None:
+    family.batch(
+        "drop_constraint('short_code')", "create_check_constraint('short_code', 'code <> 1')"
+    )
+    assert family.schema("parent").count("short_code") == 1
+    assert "CONSTRAINT short_code CHECK (code <> 1)" in family.schema("parent")
+    family.batch("drop_index('by_amount')", "create_index('by_amount', ['amount', 'name'])")
+    assert "(amount, name)" in family.schema("by_amount")
+
+
+def test_a_foreign_key_may_get_another_action(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY)\n\n"
+        "CREATE TABLE t (p INT, CONSTRAINT fk FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)"
+    )
+    project.batch(
+        "drop_constraint('fk')",
+        "create_foreign_key('fk', 'p', ['p'], ['id'], ondelete='SET NULL')",
+        table="t",
+    )
+    assert "ON DELETE SET NULL" in project.schema("t")
+    assert "CASCADE" not in project.schema("t")
+
+
+def test_autoincrement_goes_when_it_is_told_to(family: Project) -> None:
+    family.batch(recreate="'always'", table_kwargs='{"sqlite_autoincrement": False}')
+    assert "AUTOINCREMENT" not in family.schema("parent")
+    family.batch(recreate="'always'", table_kwargs='{"sqlite_autoincrement": True}')
+    assert "AUTOINCREMENT" in family.schema("parent")
+
+
+def test_checks_without_a_name_that_are_restated_replace_those_there_were(family: Project) -> None:
+    family.batch(recreate="'always'", table_args="(sa.CheckConstraint('amount > -1'),)")
+    assert family.schema("parent").count("CHECK") == 2
+    assert "CHECK (amount > -1)" in family.schema("parent")
+    assert "CONSTRAINT short_code" in family.schema("parent")
+
+
+def test_a_generated_column_may_be_dropped(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT, b INT AS (a + 1), c TEXT CHECK (c <> ''))\n\n"
+        "INSERT INTO t VALUES (1, 'c')"
+    )
+    project.batch("drop_column('b')", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( a INT, c TEXT CHECK (c <> '') )"
+    assert project.sql("SELECT * FROM t") == [(1, "c")]
+
+
+def test_indexes_and_keys_of_nothing_but_a_dropped_column_go_with_it(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY)\n\n"
+        "CREATE TABLE t (a INT, b INT UNIQUE CHECK (b > 0) REFERENCES p (id), UNIQUE (b))\n\n"
+        "CREATE INDEX on_b ON t (b)\n\nCREATE INDEX on_a ON t (a)"
+    )
+    project.batch("drop_column('b')", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( a INT )"
+    assert project.names() >= {"on_a"}
+    assert "on_b" not in project.names()
+
+
+@pytest.mark.parametrize(
+    ("ddl", "lost", "hint"),
+    [
+        ("CREATE INDEX ix ON t (lower(b))", "expression index ix", "DROP INDEX ix"),
+        ("CREATE INDEX ix ON t (a) WHERE b > 0", "partial index ix", "batch_op.drop_index('ix')"),
+        ("CREATE INDEX ix ON t (a, b)", "index ix of t", "batch_op.drop_index('ix')"),
+        ("CREATE VIEW v AS SELECT a, b FROM t", "view v", "DROP VIEW"),
+        ('CREATE VIEW v AS SELECT a, "b" FROM t', "view v", "DROP VIEW"),
+        ("CREATE VIEW w AS SELECT * FROM t\n\nCREATE VIEW v AS SELECT b FROM w", "view v", "DROP"),
+        ('CREATE VIEW w AS SELECT * FROM t\n\nCREATE VIEW v AS SELECT "b" FROM w', "view v", "b"),
+        (
+            "CREATE TRIGGER tr AFTER INSERT ON t BEGIN UPDATE t SET a = 1 WHERE b = 2; END",
+            "trigger tr of t",
+            "DROP TRIGGER",
+        ),
+        ("CREATE TRIGGER tr UPDATE OF a, b ON t BEGIN SELECT 1; END", "trigger tr", "DROP TRIGGER"),
+        (
+            "CREATE TABLE o (x)\n\n"
+            "CREATE TRIGGER tr AFTER DELETE ON o BEGIN DELETE FROM t WHERE b = OLD.x; END",
+            "trigger tr of o",
+            "DROP TRIGGER",
+        ),
+    ],
+)
+def test_what_names_a_dropped_column_must_be_dropped_first(
+    project: Project, ddl: str, lost: str, hint: str
+) -> None:
+    project.existing(f"CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT)\n\n{ddl}")
+    said = project.refused("drop_column('b')", table="t")
+    assert f"this would be lost: {lost}" in said
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("body", "lost", "hint"),
+    [
+        ("CHECK (a < b)", "CHECK (a < b) of t", "table_args"),
+        ("CONSTRAINT ck CHECK (a < b)", "CHECK ck of t", "batch_op.drop_constraint('ck')"),
+        ("CONSTRAINT uq UNIQUE (a, b)", "UNIQUE uq of t", "batch_op.drop_constraint('uq')"),
+        ("UNIQUE (a, b)", "UNIQUE (a, b) of t", "naming_convention"),
+        ("FOREIGN KEY (a, b) REFERENCES o (x, y)", "FOREIGN KEY (a, b)", "naming_convention"),
+        ("c INT CHECK (c <> b)", "CHECK (c <> b) of t", "table_args"),
+        ("c INT AS (b + 1)", "AS (b + 1) of t", "generated column"),
+    ],
+)
+def test_constraints_of_a_dropped_and_another_column_must_be_dropped_first(
+    project: Project, body: str, lost: str, hint: str
+) -> None:
+    project.existing(
+        "CREATE TABLE o (x INT, y INT, PRIMARY KEY (x, y))\n\n"
+        f"CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT, {body})"
+    )
+    said = project.refused("drop_column('b')", table="t")
+    assert f"this would be lost: {lost}" in said
+    assert hint in said
+
+
+@pytest.mark.parametrize(
+    ("body", "drop", "arguments"),
+    [
+        ("CONSTRAINT ck CHECK (a < b)", "drop_constraint('ck')", {}),
+        ("CONSTRAINT uq UNIQUE (a, b)", "drop_constraint('uq')", {}),
+        ("UNIQUE (a, b)", "drop_constraint('u_a')", {"naming_convention": "{'uq': 'u_a'}"}),
+        ("CHECK (a < b)", "alter_column('a')", {"table_args": "(sa.CheckConstraint('1'),)"}),
+    ],
+)
+def test_the_way_out_that_is_named_works(
+    project: Project, body: str, drop: str, arguments: dict[str, str]
+) -> None:
+    project.existing(f"CREATE TABLE t (id INTEGER PRIMARY KEY, a INT, b INT, {body})")
+    project.batch(drop, "drop_column('b')", table="t", **arguments)
+    assert project.schema("t").startswith("CREATE TABLE t ( id INTEGER PRIMARY KEY, a INT")
+    assert "b" not in project.schema("t").removeprefix("CREATE TABLE")
+
+
+def test_a_type_that_forbids_autoincrement_is_refused(family: Project) -> None:
+    said = family.refused("alter_column('id', type_=sa.BigInteger())")
+    assert "this would be lost: AUTOINCREMENT of parent" in said
+    assert "leave id INTEGER" in said
+
+
+def test_the_check_of_a_boolean_is_not_lost_by_a_rename(project: Project) -> None:
+    project.existing("CREATE TABLE t (f BOOLEAN, CONSTRAINT is_bool CHECK (f IN (0, 1)))")
+    boolean = "sa.Boolean(create_constraint=True, name='is_bool')"
+    rename = f"alter_column('f', new_column_name='g', existing_type={boolean})"
+    assert "this would be lost: CHECK is_bool of t" in project.refused(rename, table="t")
+    project.batch("alter_column('f', new_column_name='g')", table="t")
+    assert "CONSTRAINT is_bool CHECK (g IN (0, 1))" in project.schema("t")
+
+
+def test_a_column_that_copy_from_forgets_is_not_lost(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT, b TEXT)\n\nINSERT INTO t VALUES (1, 'x')")
+    known = "sa.Table('t', sa.MetaData(), sa.Column('a', sa.Integer()))"
+    said = project.refused("alter_column('a', nullable=False)", table="t", copy_from=known)
+    assert "this would be lost: column b of t" in said
+    assert "copy_from" in said
+
+
+def test_a_naming_convention_gives_names_that_last(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (id INTEGER PRIMARY KEY, a TEXT UNIQUE ON CONFLICT REPLACE,"
+        " p INT REFERENCES t ON DELETE CASCADE)"
+    )
+    convention = "{'fk': 'fk_%(table_name)s_%(column_0_name)s', 'uq': 'uq_%(column_0_name)s'}"
+    project.batch(table="t", recreate="'always'", naming_convention=convention)
+    assert project.schema("t") == (
+        "CREATE TABLE t ( id INTEGER PRIMARY KEY, a TEXT, p INT,"
+        " CONSTRAINT uq_a UNIQUE (a) ON CONFLICT REPLACE,"
+        " CONSTRAINT fk_t_p FOREIGN KEY (p) REFERENCES t (id) ON DELETE CASCADE )"
+    )
+    project.batch("drop_constraint('fk_t_p')", "drop_constraint('uq_a')", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( id INTEGER PRIMARY KEY, a TEXT, p INT )"
+
+
+def test_a_name_that_is_not_the_column_is_no_reason_to_refuse(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT, b INT)\n\nCREATE INDEX b ON t (a) WHERE a > 0\n\n"
+        'CREATE VIEW v AS SELECT a AS "b" FROM t\n\n'
+        'CREATE TABLE o (b)\n\nCREATE VIEW w AS SELECT "b" FROM o\n\n'
+        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN INSERT INTO o VALUES (NEW.a); END"
+    )
+    before = project.objects()
+    project.batch("drop_column('b')", table="t")
+    assert project.objects() == before

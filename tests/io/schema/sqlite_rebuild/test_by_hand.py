@@ -1,0 +1,145 @@
+"""A table rebuild that a revision writes out itself is compared at its end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.io.schema.sqlite_rebuild.conftest import Project
+
+
+pytestmark = pytest.mark.integration
+
+
+TWELVE_STEPS = """
+CREATE TABLE new_parent (
+    id INTEGER PRIMARY KEY {autoincrement},
+    code VARCHAR(20) {collate} UNIQUE,
+    name VARCHAR(50) NOT NULL DEFAULT 'nobody',
+    amount INT {check},
+    boss INTEGER REFERENCES parent(id) {action} DEFERRABLE INITIALLY DEFERRED,
+    CHECK (length(name) < 100),
+    CONSTRAINT short_code CHECK (length(code) < 10)
+) {comment}
+
+INSERT INTO new_parent SELECT * FROM parent {where}
+
+DROP TABLE parent
+
+ALTER TABLE new_parent RENAME TO parent
+"""
+
+
+COMPLETE = {
+    "autoincrement": "AUTOINCREMENT",
+    "collate": "COLLATE NOCASE",
+    "check": "CHECK (amount > 0)",
+    "action": "ON DELETE SET NULL",
+    "comment": "",
+    "where": "",
+}
+
+
+def twelve_steps(**changes: str) -> str:
+    return TWELVE_STEPS.format(**{**COMPLETE, **changes})
+
+
+def test_a_rebuild_by_hand_gets_back_what_it_forgot(family: Project) -> None:
+    before = family.objects()
+    family.existing(twelve_steps())
+    assert before.items() <= family.objects().items()
+    assert "name VARCHAR(50)" in family.schema("parent")
+    family.assert_family_works()
+
+
+def test_a_rebuild_by_hand_by_way_of_a_backup_table_gets_it_back_too(family: Project) -> None:
+    create = twelve_steps().split("\n\n")[0].replace("new_parent", "parent")
+    before = family.objects()
+    family.existing(
+        "CREATE TEMP TABLE backup AS SELECT * FROM parent\n\nDROP TABLE parent\n\n"
+        f"{create}\n\nINSERT INTO parent SELECT * FROM backup\n\nDROP TABLE backup"
+    )
+    assert before.items() <= family.objects().items()
+    family.assert_family_works()
+
+
+def test_what_a_rebuild_by_hand_makes_itself_stays(family: Project) -> None:
+    family.existing(
+        f"{twelve_steps()}\n\nCREATE INDEX by_amount ON parent (amount)\n\n"
+        "CREATE TRIGGER note_new AFTER INSERT ON parent BEGIN SELECT 1; END"
+    )
+    assert family.schema("by_amount") == "CREATE INDEX by_amount ON parent (amount)"
+    assert "SELECT 1" in family.schema("note_new")
+    assert "lower(name)" in family.schema("by_lower_name")
+
+
+@pytest.mark.parametrize(
+    ("part", "lost"),
+    [
+        ("autoincrement", "AUTOINCREMENT of parent"),
+        ("collate", "COLLATE NOCASE on column code of parent"),
+        ("check", "CHECK (amount > 0) of parent"),
+        ("action", "ON DELETE of FOREIGN KEY (boss) to parent of parent"),
+    ],
+)
+def test_a_rebuild_by_hand_must_say_what_is_to_go(family: Project, part: str, lost: str) -> None:
+    said = family.refused_script(twelve_steps(**{part: ""}))
+    assert f"this would be lost: {lost}" in said
+    assert "write it into the new CREATE TABLE" in said
+    comment = said[said.index("/* loses:") :]
+    assert comment == f"/* loses: {lost} */"
+    family.existing(twelve_steps(**{part: "", "comment": comment}))
+    assert COMPLETE[part] not in family.schema("parent")
+
+
+def test_a_rebuild_by_hand_that_leaves_rows_behind_is_refused(family: Project) -> None:
+    said = family.refused_script(twelve_steps(where="WHERE amount > 5"))
+    assert "this would be lost: 1 of 2 rows of parent" in said
+    assert "DELETE" in said
+
+
+def test_a_check_that_another_replaces_is_not_lost(family: Project) -> None:
+    family.existing(twelve_steps(check="CHECK (amount > -5)"))
+    assert "CHECK (amount > -5)" in family.schema("parent")
+
+
+def test_a_table_that_is_renamed_away_takes_its_children_along_and_that_is_refused(
+    family: Project,
+) -> None:
+    create = twelve_steps().split("\n\n")[0].replace("new_parent", "parent")
+    said = family.refused_script(
+        f"ALTER TABLE parent RENAME TO old_parent\n\n{create}\n\n"
+        "INSERT INTO parent SELECT * FROM old_parent\n\nDROP TABLE old_parent"
+    )
+    assert "this would be lost: the foreign key of child to parent" in said
+    assert "make the new table under another name" in said
+
+
+def test_a_table_that_is_dropped_and_not_made_again_was_asked_to_go(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a)\n\nCREATE INDEX i ON t (a)\n\nINSERT INTO t VALUES (1)\n\n"
+        "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END"
+    )
+    project.existing("DROP TABLE t")
+    assert not project.names() & {"t", "i", "tr"}
+
+
+def test_a_table_that_is_dropped_and_another_made_under_its_name_is_new(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a COLLATE NOCASE)\n\nCREATE INDEX i ON t (a)\n\nINSERT INTO t VALUES (1)"
+    )
+    project.existing("DROP TABLE t\n\nCREATE TABLE t (b)\n\nINSERT INTO t VALUES (2)")
+    assert project.sql("SELECT * FROM t") == [(2,)]
+    assert "i" not in project.names()
+
+
+def test_a_plain_rename_of_a_table_loses_nothing(family: Project) -> None:
+    family.revision("op.rename_table('parent', 'person')")
+    family.upgrade()
+    assert "REFERENCES person(id)" in family.schema("child")
+    assert "ON person" in family.schema("note_new")
+    family.revision("op.rename_table('person', 'parent')")
+    family.upgrade()
+    family.assert_family_works()

@@ -1,0 +1,202 @@
+"""What stands around every revision on SQLite."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from work_data_hub.errors import MigrationFailedError, RefusedError
+from work_data_hub.io.schema.engine import connect, foreign_keys_off
+from work_data_hub.io.schema.sqlite_rebuild import RebuildGuard
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+    from tests.io.schema.sqlite_rebuild.conftest import Project
+
+
+pytestmark = pytest.mark.integration
+
+
+def test_a_revision_that_makes_again_what_plain_alembic_loses_still_runs(family: Project) -> None:
+    family.revision(
+        """
+        with op.batch_alter_table("parent") as batch_op:
+            batch_op.alter_column("name", type_=sa.String(50))
+        op.execute("CREATE INDEX by_lower_name ON parent (lower(name), id)")
+        op.execute("CREATE TRIGGER note_new AFTER INSERT ON parent BEGIN SELECT 'new'; END")
+        """
+    )
+    family.upgrade()
+    assert "(lower(name), id)" in family.schema("by_lower_name")
+    assert "SELECT 'new'" in family.schema("note_new")
+
+
+def test_what_did_not_work_before_is_not_the_fault_of_the_revision(family: Project) -> None:
+    family.sql("CREATE VIEW broken AS SELECT * FROM nowhere")
+    family.sql("CREATE TRIGGER lame AFTER DELETE ON log BEGIN SELECT OLD.missing; END")
+    family.batch("alter_column('name', type_=sa.String(50))")
+    assert "name VARCHAR(50)" in family.schema("parent")
+    assert family.schema("broken")
+    assert family.schema("lame")
+
+
+def test_a_rebuild_that_fails_leaves_nothing_behind(family: Project) -> None:
+    said = family.refused("alter_column('boss', nullable=False)")
+    assert "NOT NULL constraint failed" in said
+    assert not [name for name in family.names() if "tmp" in name]
+    family.assert_family_works()
+
+
+def test_the_table_of_an_earlier_accident_is_named_with_what_to_do(family: Project) -> None:
+    family.sql("CREATE TABLE _alembic_tmp_parent (id INTEGER)")
+    said = family.refused("alter_column('name', type_=sa.String(50))")
+    assert "_alembic_tmp_parent is in the way" in said
+    assert 'DROP TABLE "_alembic_tmp_parent"' in said
+    family.sql("DROP TABLE _alembic_tmp_parent")
+
+
+def test_an_error_that_is_caught_does_not_commit_half_a_rebuild(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT)")
+    project.revision(
+        """
+        with op.batch_alter_table("t", recreate="always") as batch_op:
+            pass
+        op.execute("CREATE TABLE _alembic_tmp_t (a)")
+        """
+    )
+    with pytest.raises(MigrationFailedError, match="leave the table _alembic_tmp_t behind"):
+        project.upgrade()
+
+
+def test_a_foreign_key_that_a_revision_breaks_rolls_it_back(family: Project) -> None:
+    assert "foreign key" in family.refused_script("DELETE FROM parent WHERE id = 1")
+
+
+def test_a_foreign_key_that_was_broken_before_is_not_the_fault_of_the_revision(
+    project: Project,
+) -> None:
+    project.existing("CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE c (p REFERENCES p)")
+    connection = sqlite3.connect(project.file)
+    with connection:
+        connection.execute("INSERT INTO c VALUES (7)")
+    connection.close()
+    project.batch("alter_column('p', nullable=False)", table="c")
+    assert project.sql("SELECT p FROM c") == [(7,)]
+
+
+def test_revisions_that_can_break_nothing_are_not_checked(project: Project) -> None:
+    statements: list[str] = []
+
+    def note(connection: Any, *_: Any) -> None:
+        raw = connection.connection.driver_connection
+        raw.set_trace_callback(statements.append)
+
+    for number in range(5):
+        project.revision(
+            f"""
+            op.create_table("t{number}", sa.Column("id", sa.Integer(), primary_key=True))
+            op.create_index("i{number}", "t{number}", ["id"])
+            op.add_column("t{number}", sa.Column("x", sa.Integer()))
+            """
+        )
+    event.listen(Engine, "begin", note)
+    try:
+        project.upgrade()
+    finally:
+        event.remove(Engine, "begin", note)
+    assert any("CREATE TABLE t4" in statement for statement in statements)
+    assert not [s for s in statements if "foreign_key_check" in s or "count(*)" in s]
+
+
+def test_a_revision_that_changes_rows_is_checked(project: Project) -> None:
+    project.existing("CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE c (p REFERENCES p)")
+    for bad in (
+        "INSERT INTO c VALUES (1)",
+        "INSERT INTO p VALUES (1)\n\nINSERT INTO c VALUES (1)\n\nDELETE FROM p",
+        "ALTER TABLE p ADD COLUMN x REFERENCES p DEFAULT 3\n\nINSERT INTO p (id) VALUES (1)",
+        "WITH one AS (SELECT 1) INSERT INTO c SELECT * FROM one",
+    ):
+        assert "foreign key(s) would be broken" in project.refused_script(bad)
+
+
+def test_a_foreign_key_to_what_is_not_unique_stops_only_who_made_it_so(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE p (a, b)\n\nCREATE UNIQUE INDEX u ON p (a)\n\n"
+        "CREATE TABLE bad (b REFERENCES p (b))\n\nCREATE TABLE good (a REFERENCES p (a))"
+    )
+    project.batch(table="good", recreate="'always'")
+    said = project.refused_script("DROP INDEX u")
+    assert 'foreign key mismatch - "good" referencing "p"' in said
+    assert "must be a primary key or unique" in said
+
+
+def test_the_modes_of_the_connection_are_put_back(family: Project) -> None:
+    family.revision(
+        """
+        with op.batch_alter_table("parent") as batch_op:
+            batch_op.alter_column("name", type_=sa.String(50))
+        found = op.get_bind().exec_driver_sql("PRAGMA legacy_alter_table").scalar()
+        op.get_bind().exec_driver_sql(f"INSERT INTO log VALUES ('legacy {found}')")
+        """
+    )
+    family.upgrade()
+    assert family.sql("SELECT text FROM log WHERE text LIKE 'legacy%'") == [("legacy 0",)]
+
+
+def test_a_table_of_the_database_itself_may_be_named_with_its_schema(family: Project) -> None:
+    family.batch("alter_column('name', type_=sa.String(50))", schema="'main'")
+    assert "name VARCHAR(50)" in family.schema("parent")
+    family.assert_family_works()
+
+
+def test_a_table_of_an_attached_database_is_refused(project: Project) -> None:
+    other = project.file.with_name("other.db")
+    with closing(sqlite3.connect(other)) as connection:
+        connection.execute("CREATE TABLE t (a)")
+    project.revision(
+        "with op.batch_alter_table('t', schema='other', recreate='always') as batch_op:\n    pass"
+    )
+    engine = sa.create_engine(sa.URL.create("sqlite", database=str(project.file)))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("ATTACH ? AS other", (str(other),))
+        connection.rollback()
+        config = project.config()
+        config.attributes["connection"] = connection
+        with pytest.raises(MigrationFailedError, match=r"other\.t is in an attached database"):
+            command.upgrade(config, "head")
+    engine.dispose()
+
+
+def test_outside_an_env_py_rebuilds_are_known_by_their_statements(sqlite_url: URL) -> None:
+    with connect(sqlite_url) as connection, foreign_keys_off(connection):
+        operations = Operations(MigrationContext.configure(connection))
+        with RebuildGuard(connection) as guard:
+            with connection.begin():
+                operations.execute("CREATE TABLE t (a TEXT, b TEXT COLLATE NOCASE)")
+                operations.execute("CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END")
+            guard.begin_revision()
+            with operations.batch_alter_table("t") as batch_op:
+                batch_op.alter_column("a", nullable=False)
+            with pytest.raises(RefusedError, match="COLLATE NOCASE on column b of t"):
+                guard.end_revision()
+            assert sa.inspect(connection).has_table("t")
+            connection.rollback()
+
+
+def test_other_engines_are_left_alone(postgresql_url: URL) -> None:
+    with connect(postgresql_url) as connection, RebuildGuard(connection) as guard:
+        guard.begin_revision()
+        with connection.begin():
+            connection.exec_driver_sql("CREATE TABLE t (a int)")
+            connection.exec_driver_sql("DROP TABLE t")
+            guard.end_revision()
+        assert not connection.dispatch.before_cursor_execute
