@@ -107,6 +107,20 @@ def test_downgrade_takes_back_one_step_or_all(
         assert migration_runner.current(database_url) == ()
 
 
+def test_staging_is_only_taken_back_by_its_name(
+    sqlite_url: URL, clean_environment: dict[str, str]
+) -> None:
+    staging = {**clean_environment, "ENVIRONMENT": "staging"}
+    arguments = ("--database-url", written(sqlite_url))
+    assert db_setup(staging, *arguments).returncode == 0
+    refused = db_setup(staging, *arguments, "--downgrade", "base")
+    assert refused.returncode == 4
+    assert "--confirm database.db" in refused.stderr
+    assert db_setup(clean_environment, *arguments).returncode == 4
+    confirmed = db_setup(staging, *arguments, "--downgrade", "base", "--confirm", "database.db")
+    assert confirmed.returncode == 0, confirmed.stderr
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "missing.sql"), (b"SELECT '\xff';", "UTF-8")]
 )

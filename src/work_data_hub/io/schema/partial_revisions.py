@@ -11,7 +11,6 @@ import json
 import logging
 import re
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,7 @@ from work_data_hub.io.schema import concurrent_indexes
 from work_data_hub.io.schema.concurrent_indexes import built_by
 from work_data_hub.io.schema.facts import this_runner
 from work_data_hub.io.schema.framework_tables import framework_tables
+from work_data_hub.io.schema.interrupted_revision import Interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,62 +36,12 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEPT_CHARACTERS = 2000
-_SHOWN_CHARACTERS = 80
 _TRANSACTION_CONTROL = re.compile(
     r"\s*(?:COMMIT|END|ROLLBACK(?!.*\bTO\b)|BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE
 )
-# What may simply be run again.
-_REPEATABLE = re.compile(
-    r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|REINDEX\b|SET\b)",
-    re.IGNORECASE | re.DOTALL,
-)
-
 _SETTING = re.compile(
     r"^\s*(?:SET|RESET|DISCARD)\b|\bset_config\s*\(|;\s*(?:SET|RESET)\b", re.IGNORECASE
 )
-
-
-@dataclass(frozen=True)
-class Interrupted:
-    """A revision that did not end.
-
-    Attributes:
-        revision, direction: which, and what was done with it.
-        started_at: when, in UTC.
-        who: user and machine.
-        committed: its statements that are committed for certain, in order.
-        running: the statement of which it is not known.
-    """
-
-    revision: str
-    direction: str
-    started_at: datetime
-    who: str
-    committed: tuple[str, ...]
-    running: str | None
-
-    @property
-    def statements(self) -> list[str]:
-        """What is or may be committed."""
-        return [*self.committed, *([self.running] if self.running else [])]
-
-    @property
-    def is_repeatable(self) -> bool:
-        """Whether it can be run again when its concurrent indexes are dropped."""
-        return all(built_by(text) or _REPEATABLE.match(text) for text in self.statements)
-
-    def as_fault(self) -> MigrationFailedError:
-        """Return the error that names what was committed, what was not, and what to do."""
-        done = "; ".join(_shown(text) for text in self.committed) or "nothing"
-        perhaps = f"; perhaps committed: {_shown(self.running)}" if self.running else ""
-        return MigrationFailedError(
-            f"{self.direction} {self.revision} was interrupted ({self.who},"
-            f" {self.started_at:%Y-%m-%d %H:%M} UTC); committed: {done}{perhaps}; not committed:"
-            " everything after that, and the version row",
-            hint=f"finish it by hand and run `alembic -x resolved={self.revision} stamp"
-            f" {self.revision}`, or undo it by hand and run again with -x resolved={self.revision}",
-            failed=self.revision,
-        )
 
 
 class PartialRevisions:
@@ -321,8 +271,3 @@ def _autocommit(connection: Connection) -> Iterator[Any]:
         yield raw
     finally:
         raw.autocommit = False
-
-
-def _shown(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."

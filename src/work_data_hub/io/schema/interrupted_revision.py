@@ -1,0 +1,68 @@
+"""A revision that was interrupted outside of its transaction, in words and as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from work_data_hub.errors import MigrationFailedError
+from work_data_hub.io.schema.concurrent_indexes import built_by
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+_SHOWN_CHARACTERS = 80
+# What may simply be run again.
+_REPEATABLE = re.compile(
+    r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|REINDEX\b|SET\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A revision that did not end.
+
+    Attributes:
+        revision, direction: which, and what was done with it.
+        started_at: when, in UTC.
+        who: user and machine.
+        committed: its statements that are committed for certain, in order.
+        running: the statement of which it is not known.
+    """
+
+    revision: str
+    direction: str
+    started_at: datetime
+    who: str
+    committed: tuple[str, ...]
+    running: str | None
+
+    @property
+    def statements(self) -> list[str]:
+        """What is or may be committed."""
+        return [*self.committed, *([self.running] if self.running else [])]
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be run again when its concurrent indexes are dropped."""
+        return all(built_by(text) or _REPEATABLE.match(text) for text in self.statements)
+
+    def as_fault(self) -> MigrationFailedError:
+        """Return the error that names what was committed, what was not, and what to do."""
+        done = "; ".join(_shown(text) for text in self.committed) or "nothing"
+        perhaps = f"; perhaps committed: {_shown(self.running)}" if self.running else ""
+        return MigrationFailedError(
+            f"{self.direction} {self.revision} was interrupted ({self.who},"
+            f" {self.started_at:%Y-%m-%d %H:%M} UTC); committed: {done}{perhaps}; not committed:"
+            " everything after that, and the version row",
+            hint=f"finish it by hand and run `alembic -x resolved={self.revision} stamp"
+            f" {self.revision}`, or undo it by hand and run again with -x resolved={self.revision}",
+            failed=self.revision,
+        )
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."
