@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCHEME = "1"
 _IGNORED_FIELDS = {"ctx", "kind", "type_comment", "type_params", "annotation", "returns", "simple"}
-_fields_of: dict[type[ast.AST], tuple[str, ...]] = {}
+_shapes: dict[type, tuple[str, tuple[tuple[str, str], ...]]] = {}
 
 
 def checksum(source: str) -> str:
@@ -41,43 +41,47 @@ def digest(source: bytes) -> str:
 
 
 class _Writer:
-    """Writes a tree as text without what means nothing; notes the names that it uses."""
+    """Writes a tree as text without what means nothing; notes the names that it uses.
+
+    It runs for each revision of an upgrade, so it looks up what it needs of a class once.
+    """
 
     def __init__(self) -> None:
         self.parts: list[str] = []
         self.names: set[str] = set()
 
     def write(self, value: Any) -> None:
-        if isinstance(value, list):
+        kind = type(value)
+        if kind is list:
             self.parts.append("[")
             for item in value:
                 self.write(item)
             self.parts.append("]")
-        elif isinstance(value, ast.AST):
-            self._write_node(value)
+        elif kind in _shapes or isinstance(value, ast.AST):
+            self._write_node(value, kind)
         else:
             self.parts.append(f"{value!r},")
 
-    def _write_node(self, node: ast.AST) -> None:
-        kind = type(node)
+    def _write_node(self, node: Any, kind: type[ast.AST]) -> None:
         if kind is ast.Name:
-            self.names.add(node.id)  # type: ignore[attr-defined]
-        elif kind is ast.AnnAssign and node.value is not None:  # type: ignore[attr-defined]
-            node = ast.Assign([node.target], node.value)  # type: ignore[attr-defined]
-            kind = ast.Assign
-        self.parts.append(f"{kind.__name__}(")
-        for name in _fields(kind):
+            self.names.add(node.id)
+        elif kind is ast.AnnAssign and node.value is not None:
+            node, kind = ast.Assign([node.target], node.value), ast.Assign
+        opening, fields = _shapes.get(kind) or _shape(kind)
+        self.parts.append(opening)
+        for name, label in fields:
             value = getattr(node, name, None)
             if kind is ast.Constant or (value is not None and value != []):
-                self.parts.append(f"{name}=")
+                self.parts.append(label)
                 self.write(_meant(value) if name == "body" or kind is ast.JoinedStr else value)
         self.parts.append(")")
 
 
-def _fields(kind: type[ast.AST]) -> tuple[str, ...]:
-    if kind not in _fields_of:
-        _fields_of[kind] = tuple(name for name in kind._fields if name not in _IGNORED_FIELDS)
-    return _fields_of[kind]
+def _shape(kind: type[ast.AST]) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return how a class is written: its opening, and the fields that mean something."""
+    meant = tuple((name, f"{name}=") for name in kind._fields if name not in _IGNORED_FIELDS)
+    _shapes[kind] = f"{kind.__name__}(", meant
+    return _shapes[kind]
 
 
 def _meant(part: Any) -> Any:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from work_data_hub.io.column_types import TIMESTAMP_TYPE
 from work_data_hub.io.schema.facts import read_facts, this_runner
 from work_data_hub.io.schema.framework_tables import framework_tables
 
@@ -67,6 +68,13 @@ class JournalEntry:
     detail: str | None
 
 
+_WRITTEN = ("history", *JournalEntry.__dataclass_fields__)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
 def read_journal(connection: Connection, history: str = "alembic_version") -> list[JournalEntry]:
     """Return the journal of a database, the oldest row first; empty when it has none."""
     facts = read_facts(connection, history, None)
@@ -98,7 +106,15 @@ class Journal:
             "history": history,
             "database_user": database_user,
         }
-        self._insert = self._table.insert().inline()
+        # Compiled once: a row is written for every revision.
+        compiled = (
+            self._table.insert()
+            .inline()
+            .compile(dialect=connection.dialect, column_keys=[*_WRITTEN])
+        )
+        self._insert = compiled.string
+        self._order = compiled.positiontup
+        self._write_time = TIMESTAMP_TYPE.bind_processor(connection.dialect) or _as_it_is
 
     def add(
         self,
@@ -112,7 +128,7 @@ class Journal:
     ) -> None:
         """Add one row."""
         row = self._row(revision, direction, outcome, started_at, source, detail)
-        self._connection.execute(self._insert, row)
+        self._connection.exec_driver_sql(self._insert, self._parameters(row))
 
     def adopt(self, revisions: Iterable[tuple[str, SourceMark | None]]) -> None:
         """Record revisions that were applied before the framework came."""
@@ -121,7 +137,13 @@ class Journal:
             for revision, source in revisions
         ]
         if rows:
-            self._connection.execute(self._insert, rows)
+            self._connection.exec_driver_sql(self._insert, [self._parameters(row) for row in rows])
+
+    def _parameters(self, row: dict[str, Any]) -> Any:
+        """Return a row as the driver takes it, by name or by position."""
+        times = {name: self._write_time(row[name]) for name in ("started_at", "finished_at")}
+        written = {**row, **times}
+        return written if self._order is None else tuple(written[name] for name in self._order)
 
     def _row(
         self,
@@ -131,7 +153,7 @@ class Journal:
         started_at: datetime | None,
         source: SourceMark | None,
         detail: str | None,
-    ) -> dict[str, object]:
+    ) -> dict[str, Any]:
         now = datetime.now(UTC)
         started = started_at or now
         return {
