@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from work_data_hub.domain import sqlite_ddl
 from work_data_hub.domain.sqlite_column_names import with_names
 from work_data_hub.domain.sqlite_ddl import Clause, insert_into, parse, render
 from work_data_hub.domain.sqlite_loss import lost
@@ -68,6 +69,12 @@ def test_what_is_put_together_says_the_same() -> None:
 def test_what_cannot_be_read_is_not_guessed(sql: str) -> None:
     with pytest.raises(ValueError, match=r"columns|closed|comma"):
         parse(sql)
+
+
+def test_a_part_that_would_get_lost_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_ddl, "_clauses", lambda *_: ())
+    with pytest.raises(ValueError, match="not understood"):
+        parse("CREATE TABLE t (a INT NOT NULL)")
 
 
 def test_a_rebuild_that_changes_nothing_changes_nothing() -> None:

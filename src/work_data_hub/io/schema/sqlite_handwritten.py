@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sqlite_loss import Loss, lost
@@ -23,8 +24,8 @@ class HandwrittenRebuilds:
     """Knows the tables that a revision replaces, and what they must still have at its end.
 
     A table is rebuilt when it is dropped and another is renamed to its name, when it is renamed
-    away and made again, or when it is dropped, made again and filled from a SELECT. One that is
-    only dropped was asked to go, with all it had.
+    away, another takes its place and it is dropped, or when it is dropped, made again and filled
+    from a SELECT. One that is only dropped was asked to go, with all it had.
     """
 
     def __init__(self, raw: sqlite3.Connection) -> None:
@@ -32,6 +33,7 @@ class HandwrittenRebuilds:
         self._known: dict[str, Census] = {}
         self._rebuilt: set[str] = set()
         self._dropped: set[str] = set()
+        self._renamed_away: dict[str, str] = {}
         self._children: dict[str, frozenset[str]] = {}
         self._may_go: list[str] = []
 
@@ -49,15 +51,21 @@ class HandwrittenRebuilds:
         if table not in self._known and sqlite_census.exists(self._raw, action.name):
             self._known[table] = sqlite_census.take(self._raw, action.name)
             self._children[table] = sqlite_census.children_of(self._raw, action.name)
-            if action.verb == "DROP":
+            if action.new_name is None:
                 self._dropped.add(table)
+            else:
+                self._renamed_away[table] = action.new_name
 
     def after(self, action: Action, statement: str) -> None:
         """Notice that a table is back."""
         renamed_to = (action.new_name or "").lower()
-        if renamed_to in self._dropped:
+        if renamed_to in self._known:
             self._rebuilt.add(renamed_to)
-            refuse(sqlite_census.missing_rows(self._raw, self._known[renamed_to]))
+        if renamed_to in self._dropped:
+            census = self._known[renamed_to]
+            refuse(sqlite_census.missing_rows(self._raw, census))
+            # Rows that are deleted from now on were asked to go.
+            self._known[renamed_to] = replace(census, rows={})
         table = action.name.lower()
         is_filled = action.verb in ("INSERT", "REPLACE") and "select" in statement.lower()
         if is_filled and table in self._dropped:
@@ -84,10 +92,11 @@ class HandwrittenRebuilds:
         table = table.lower()
         census = self._known.pop(table, None)
         children = self._children.pop(table, frozenset())
-        rebuilt = table in self._rebuilt
+        away = self._renamed_away.pop(table, "")
+        is_rebuilt = table in self._rebuilt and not sqlite_census.exists(self._raw, away)
         self._rebuilt.discard(table)
         self._dropped.discard(table)
-        if census is None or not rebuilt or not sqlite_census.exists(self._raw, table):
+        if census is None or not is_rebuilt or not sqlite_census.exists(self._raw, table):
             return
         losses = [
             *sqlite_census.missing_rows(self._raw, census),

@@ -56,7 +56,7 @@ EXPLICIT = pytest.mark.parametrize(
 
 @EXPLICIT
 def test_what_a_batch_drops_is_dropped(family: Project, operation: str, gone: str) -> None:
-    family.batch(operation)
+    family.batch(operation, recreate="'always'")
     assert gone not in " ".join(family.contents())
     assert family.schema("note_new")
 
@@ -75,7 +75,8 @@ def test_a_replaced_constraint_is_replaced(family: Project) -> None:
     )
     assert family.schema("parent").count("short_code") == 1
     assert "CONSTRAINT short_code CHECK (code <> 1)" in family.schema("parent")
-    family.batch("drop_index('by_amount')", "create_index('by_amount', ['amount', 'name'])")
+    replace = ("drop_index('by_amount')", "create_index('by_amount', ['amount', 'name'])")
+    family.batch(*replace, recreate="'always'")
     assert "(amount, name)" in family.schema("by_amount")
 
 
@@ -253,3 +254,48 @@ def test_a_name_that_is_not_the_column_is_no_reason_to_refuse(project: Project) 
     before = project.objects()
     project.batch("drop_column('b')", table="t")
     assert project.objects() == before
+
+
+def test_a_constraint_behind_a_generated_column_is_dropped(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT, b INT GENERATED ALWAYS AS (a + 1), CONSTRAINT ck CHECK (a > 0))"
+    )
+    project.batch("drop_constraint('ck')", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( a INT, b INT GENERATED ALWAYS AS (a + 1) )"
+
+
+def test_a_column_behind_a_generated_column_is_dropped(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT, b INT GENERATED ALWAYS AS (a + 1), c INT DEFAULT (2), d TEXT)"
+    )
+    project.batch("drop_column('c')", table="t")
+    assert project.schema("t") == (
+        "CREATE TABLE t ( a INT, b INT GENERATED ALWAYS AS (a + 1), d TEXT )"
+    )
+
+
+def test_a_column_that_must_not_be_null_does_not_say_that_it_may(project: Project) -> None:
+    project.existing("CREATE TABLE t (a TEXT NULL COLLATE NOCASE)")
+    project.batch("alter_column('a', nullable=False)", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( a TEXT COLLATE NOCASE NOT NULL )"
+
+
+def test_rows_that_a_conflict_clause_swallows_are_missed(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT)\n\nINSERT INTO t VALUES (1, 1), (1, 2), (2, 3)")
+    unique = "create_unique_constraint('u', ['a'], sqlite_on_conflict='IGNORE')"
+    said = project.refused(unique, table="t")
+    assert "this would be lost: 1 of 3 rows of t" in said
+    assert "DELETE in a statement of their own before" in said
+
+
+def test_another_primary_key_must_say_whether_it_autoincrements(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (id INTEGER CONSTRAINT pk PRIMARY KEY AUTOINCREMENT)\n\n"
+        "INSERT INTO t VALUES (5)\n\nDELETE FROM t"
+    )
+    rename = ("drop_constraint('pk')", "create_primary_key('key', ['id'])")
+    said = project.refused(*rename, table="t")
+    assert "this would be lost: AUTOINCREMENT of t" in said
+    assert 'table_kwargs={"sqlite_autoincrement": True}' in said
+    project.batch(*rename, table="t", table_kwargs='{"sqlite_autoincrement": False}')
+    assert "CONSTRAINT key PRIMARY KEY (id)" in project.schema("t")

@@ -143,3 +143,108 @@ def test_a_plain_rename_of_a_table_loses_nothing(family: Project) -> None:
     family.revision("op.rename_table('person', 'parent')")
     family.upgrade()
     family.assert_family_works()
+
+
+def test_rows_that_are_deleted_after_a_rebuild_by_hand_were_asked_to_go(family: Project) -> None:
+    family.existing(f"{twelve_steps()}\n\nDELETE FROM child\n\nDELETE FROM parent")
+    assert family.sql("SELECT count(*) FROM parent") == [(0,)]
+
+
+def test_rows_that_a_backup_table_does_not_bring_back_are_missed(family: Project) -> None:
+    create = twelve_steps().split("\n\n")[0].replace("new_parent", "parent")
+    said = family.refused_script(
+        "CREATE TEMP TABLE backup AS SELECT * FROM parent WHERE id = 1\n\nDROP TABLE parent\n\n"
+        f"{create}\n\nINSERT INTO parent SELECT * FROM backup"
+    )
+    assert "this would be lost: 1 of 2 rows of parent" in said
+
+
+RENAMED_AWAY = """
+ALTER TABLE t RENAME TO old_t
+
+CREATE TABLE t (a INT)
+
+INSERT INTO t SELECT a FROM old_t
+"""
+
+
+def test_an_index_that_is_dropped_with_the_old_table_stays_dropped(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT)\n\nCREATE INDEX i ON t (a)\n\nCREATE INDEX j ON t (a DESC)"
+    )
+    project.existing(f"{RENAMED_AWAY}\n\nDROP INDEX i\n\nDROP TABLE old_t")
+    assert project.objects() == {"j": "CREATE INDEX j ON t (a DESC)"}
+
+
+@pytest.mark.parametrize("column", ["b", '"b"'])
+def test_a_view_on_a_column_that_is_left_out_must_be_dropped_first(
+    project: Project, column: str
+) -> None:
+    rebuild = (
+        "CREATE TABLE new_t (a INT)\n\nINSERT INTO new_t SELECT a FROM t\n\nDROP TABLE t\n\n"
+        "ALTER TABLE new_t RENAME TO t"
+    )
+    project.existing(f"CREATE TABLE t (a, b)\n\nCREATE VIEW v AS SELECT a, {column} FROM t")
+    assert "this would be lost: view v" in project.refused_script(rebuild)
+    project.existing(f"DROP VIEW v\n\n{rebuild}")
+    assert project.schema("t") == "CREATE TABLE t (a INT)"
+
+
+def test_a_table_may_be_rebuilt_by_hand_twice_in_one_revision(family: Project) -> None:
+    family.existing(
+        f"{twelve_steps()}\n\nCREATE INDEX by_boss ON parent (boss)\n\n{twelve_steps()}"
+    )
+    assert family.schema("by_boss")
+    family.assert_family_works()
+
+
+def test_a_batch_may_follow_a_rebuild_by_hand(family: Project) -> None:
+    statements = [s for s in twelve_steps().split("\n\n") if s.strip()]
+    family.revision(
+        f"""
+        for statement in {statements!r}:
+            op.get_bind().exec_driver_sql(statement)
+        with op.batch_alter_table("parent") as batch_op:
+            batch_op.drop_constraint("short_code")
+        """
+    )
+    before = family.objects()
+    family.upgrade()
+    assert "short_code" not in family.schema("parent")
+    assert "AUTOINCREMENT" in family.schema("parent")
+    assert family.objects() == before
+
+
+def test_virtual_tables_are_left_alone(project: Project) -> None:
+    project.existing("CREATE VIRTUAL TABLE f USING fts4\n\nINSERT INTO f VALUES ('word')")
+    project.existing(
+        "CREATE VIRTUAL TABLE new_f USING fts4(content, b)\n\n"
+        "INSERT INTO new_f (content) SELECT content FROM f\n\n"
+        "DROP TABLE f\n\nALTER TABLE new_f RENAME TO f"
+    )
+    assert project.sql("SELECT content, b FROM f WHERE f MATCH 'word'") == [("word", None)]
+
+
+def test_a_table_that_goes_on_under_another_name_is_not_rebuilt(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT CHECK (a > 0))\n\nCREATE INDEX i ON t (a)\n\n"
+        "INSERT INTO t VALUES (1)"
+    )
+    project.existing("ALTER TABLE t RENAME TO archive\n\nCREATE TABLE t (a INT)")
+    assert project.sql("SELECT a FROM archive") == [(1,)]
+    assert project.schema("i") == "CREATE INDEX i ON archive (a)"
+    assert project.schema("t") == "CREATE TABLE t (a INT)"
+
+
+def test_tables_that_change_places_are_a_rebuild(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT CHECK (a > 0))\n\nCREATE INDEX i ON t (a)\n\n"
+        "INSERT INTO t VALUES (1)"
+    )
+    swap = (
+        "CREATE TABLE new_t (a INT {check})\n\nINSERT INTO new_t SELECT a FROM t\n\n"
+        "ALTER TABLE t RENAME TO old_t\n\nALTER TABLE new_t RENAME TO t\n\nDROP TABLE old_t"
+    )
+    assert "CHECK (a > 0) of t" in project.refused_script(swap.format(check=""))
+    project.existing(swap.format(check="CHECK (a > 0)"))
+    assert project.schema("i") == "CREATE INDEX i ON t (a)"
