@@ -197,6 +197,8 @@ def test_an_index_is_built_concurrently_beside_the_lock(postgresql_url: URL) -> 
         connection.exec_driver_sql(
             "CREATE INDEX CONCURRENTLY extra ON pipeline_executions (status)"
         )
+        query = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'extra'::regclass"
+        assert connection.exec_driver_sql(query).scalar_one()
 
 
 def test_a_run_that_waited_plans_again(
