@@ -192,6 +192,36 @@ def test_pauses_grow_with_jitter_until_the_deadline(monkeypatch: pytest.MonkeyPa
     assert pauses[3] > pauses[0]
 
 
+def test_each_revision_has_a_deadline_of_its_own(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    postgresql_url: URL,
+    session: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "0.2")
+    monkeypatch.setenv("WDH_LOCK_DEADLINE", "2")
+    get_settings.cache_clear()
+    tables = "\n".join(f"op.create_table('t{n}', sa.Column('id', sa.Integer))" for n in (0, 1))
+    alter = [
+        revision_body(f"op.add_column('t{n}', sa.Column('extra', sa.Integer))") for n in (0, 1)
+    ]
+    project = make_history([revision_body(tables), *alter])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    releases = []
+    for number, seconds in ((0, 1.2), (1, 2.6)):
+        idle = session()
+        idle.execute(f"SELECT * FROM t{number}").fetchall()
+        releases.append(threading.Timer(seconds, idle.rollback))
+    for release in releases:
+        release.start()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    for release in releases:
+        release.join(10)
+    assert migration_runner.current(postgresql_url) == ("20260101_0002",)
+
+
 def test_without_a_deadline_nothing_is_tried_again() -> None:
     retries = Retries(0)
     assert retries.pause() is None

@@ -191,7 +191,9 @@ class _Session:
         options = self._environment.context_opts
         if options.get("purge"):
             guard.refuse_destruction("stamp --purge")
-        self._execution = Execution(options["fn"], guard=guard)
+        self._execution = Execution(
+            options["fn"], guard=guard, retries=Retries(settings.lock_deadline)
+        )
         self._configure(
             connection=connection,
             fn=self._execution.steps,
@@ -199,7 +201,7 @@ class _Session:
             on_version_apply=guard.applied,
             version_table_schema=guard.schema,
         )
-        self._execution.run(self._environment.run_migrations, Retries(settings.lock_deadline))
+        self._execution.run(self._environment.run_migrations)
         self._report(connection)
 
     def _report(self, connection: Connection) -> None:

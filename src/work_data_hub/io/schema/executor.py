@@ -52,14 +52,21 @@ class Execution:
         plan_steps: Alembic's own function that turns the current heads into steps.
         preview: plan, and run nothing.
         guard: what stands around the steps; None when nothing is changed.
+        retries: when a step that did not get its locks is tried again; None for never.
     """
 
     def __init__(
-        self, plan_steps: Steps, *, preview: bool = False, guard: Guard | None = None
+        self,
+        plan_steps: Steps,
+        *,
+        preview: bool = False,
+        guard: Guard | None = None,
+        retries: Retries | None = None,
     ) -> None:
         self._plan_steps = plan_steps
         self._preview = preview
         self._guard = guard
+        self._retries = retries or Retries(0)
         self._planned: list[MigrationStep] | None = None
         self.plan = Plan((), ())
         self.finished: list[Step] = []
@@ -72,12 +79,11 @@ class Execution:
         reached = len(self.finished) + (self.running is not None)
         return self.plan.steps[reached:]
 
-    def run(self, run_migrations: Callable[[], None], retries: Retries) -> None:
+    def run(self, run_migrations: Callable[[], None]) -> None:
         """Run Alembic; a step that did not get its locks is tried again, and no other.
 
         Args:
             run_migrations: Alembic's loop over the steps.
-            retries: when to try again.
 
         Raises:
             DBAPIError: as the driver raised it, when the deadline has passed.
@@ -93,7 +99,7 @@ class Execution:
                 self._guard.fail(self.running, error)
                 if self.left_a_part or not is_lock_failure(error):
                     raise
-                pause = retries.pause()
+                pause = self._retries.pause()
                 if pause is None:
                     error.add_note(f"its locks were held by {blocker}")
                     raise
@@ -130,6 +136,7 @@ class Execution:
         yield step
         self.finished.append(described)
         self.running = None
+        self._retries.reset()
         if self._guard is not None:
             self._guard.finish()
         log.info("%s (%.2f s)", described, time.monotonic() - started)
