@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -61,7 +62,8 @@ def test_only_what_is_recorded_as_ephemeral_and_was_made_here_is_dropped(
 ) -> None:
     migration_runner.upgrade(database_url)
     identity = migration_runner.identity(database_url)
-    for claimed in (None, identity):
+    assert identity is not None
+    for claimed in (replace(identity, environment="ephemeral"), identity):
         with pytest.raises(RefusedError, match="and stays"):
             drop_throw_away(database_url, claimed)
     assert migration_runner.current(database_url) == migration_runner.heads()

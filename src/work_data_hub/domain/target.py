@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 EnvironmentClass = Literal["dev", "staging", "prod", "ephemeral"]
 ENVIRONMENT_CLASSES: tuple[EnvironmentClass, ...] = get_args(EnvironmentClass)
@@ -34,18 +37,25 @@ class Target:
         name: what a person confirms: the database's name, or the name of its file.
         is_local: whether it is on this machine.
         identity: what it says it is; None before the first run.
+        session: the class of the session, which a database of this machine is recorded as.
     """
 
     name: str
     is_local: bool
     identity: Identity | None
+    session: EnvironmentClass = "dev"
 
     @property
     def effective_environment(self) -> EnvironmentClass:
         """The class that protection goes by; a stranger on another machine counts as prod."""
         if self.identity is not None:
             return self.identity.environment
-        return "dev" if self.is_local else "prod"
+        return self.session if self.is_local else "prod"
+
+
+def strictest(classes: Iterable[EnvironmentClass]) -> EnvironmentClass:
+    """Return the class that protects most."""
+    return max(classes, key=("ephemeral", "dev", "staging", "prod").index)
 
 
 def identity_of_copy(

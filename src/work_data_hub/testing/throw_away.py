@@ -46,25 +46,32 @@ def throw_away_database(url: URL) -> Iterator[URL]:
         made = migration_runner.identity(url)
         yield url
     finally:
-        drop_throw_away(url, made)
+        if made is None:  # its first run failed; it was made a moment ago, by this call
+            _drop(url)
+        else:
+            drop_throw_away(url, made)
 
 
-def drop_throw_away(url: URL, made: Identity | None) -> None:
+def drop_throw_away(url: URL, made: Identity) -> None:
     """Drop a database that a test made.
 
     Args:
         url: where it should be.
-        made: the identity that it was given; None when its first run failed.
+        made: the identity that it was given.
 
     Raises:
         RefusedError: the database is not that one, or not recorded as ephemeral.
     """
     found = migration_runner.identity(url)
-    if found != made or (found is not None and found.environment != "ephemeral"):
+    if found is None or found != made or found.environment != "ephemeral":
         raise RefusedError(
             f"{mask(url)} is not the throw-away database that this test made, and stays",
             hint="look what it is: the table work_data_hub_identity says so",
         )
+    _drop(url)
+
+
+def _drop(url: URL) -> None:
     if (file := engine.sqlite_file(url)) is not None:
         for name in (file, *(Path(f"{file}{suffix}") for suffix in ("-wal", "-shm", ".lock"))):
             name.unlink(missing_ok=True)

@@ -102,7 +102,7 @@ def test_a_stranger_on_another_machine_is_not_taken_back_nor_recorded(
     with connect(database_url) as connection, connection.begin():
         for table in framework_tables.NAMES:
             connection.exec_driver_sql(f"DROP TABLE {table}")
-    monkeypatch.setattr("work_data_hub.io.schema.identity.is_local", lambda _url: False)
+    monkeypatch.setattr("work_data_hub.io.schema.identity.is_local", lambda _connection: False)
     with pytest.raises(RefusedError, match="counts as prod"):
         migration_runner.downgrade(database_url)
     assert IDENTITY not in tables(database_url)
@@ -126,7 +126,7 @@ def test_a_stranger_on_another_machine_is_not_taken_back_nor_recorded(
     ],
 )
 def test_what_is_on_this_machine_is_known_by_its_address(url: str, local: bool) -> None:
-    assert facts.is_local(sa.make_url(url)) is local
+    assert facts.is_local_url(sa.make_url(url)) is local
 
 
 def test_a_copy_is_noticed_and_gets_an_identity_of_its_own(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 ROUNDS, PROCESSES = 10, 8
-HISTORY = ".alembic_version"
+HISTORY = "public.alembic_version"
 # Eight processes take turns on what the machine has; each only proves that it gets its turn.
 PATIENCE = {"WDH_RUN_LOCK_WAIT": "120"}
 

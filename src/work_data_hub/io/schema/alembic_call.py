@@ -174,6 +174,11 @@ def explicit_database(environment: EnvironmentContext) -> ExplicitDatabase:
     return ExplicitDatabase(None, None, "")
 
 
+def chosen_url(environment: EnvironmentContext) -> str | URL | None:
+    """Return the URL that the caller chose, whatever connection is on the Config."""
+    return _x_arguments(environment).get("database_url") or _main_option(environment.config)
+
+
 def permissions_of(environment: EnvironmentContext) -> Permissions:
     """Return what was confirmed by ``-x`` arguments or by the front door.
 
@@ -230,6 +235,12 @@ def _checked(connection: object) -> Connection:
         raise UsageError(
             f"Config.attributes['connection'] is a {type(connection).__name__}, not a Connection",
             hint="pass what engine.connect() returns",
+        )
+    raw = connection.connection.driver_connection
+    if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
+        raise UsageError(
+            "the connection on the Alembic Config is in autocommit mode",
+            hint="pass one of an engine without isolation_level='AUTOCOMMIT'",
         )
     if connection.in_transaction():
         # Alembic would take it for an external transaction: the migrations would run inside

@@ -21,6 +21,7 @@ _CREATE = re.compile(
     rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
     re.IGNORECASE,
 )
+_COMMENTS = re.compile(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", re.DOTALL)
 _STATE = """
     SELECT i.indisvalid AND i.indisready, p.pid, c.relnamespace::regnamespace::text
       FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
@@ -45,12 +46,17 @@ class ConcurrentIndex:
 
 def built_by(statement: str) -> ConcurrentIndex | None:
     """Return the index that the statement builds concurrently, if it does."""
-    found = _CREATE.match(statement)
+    found = _CREATE.match(without_comments(statement))
     if found is None:
         return None
     name = found["name"]
     stored = name[1:-1].replace('""', '"') if name.startswith('"') else name.lower()
     return ConcurrentIndex(stored, found["table"])
+
+
+def without_comments(statement: str) -> str:
+    """Return a statement without the comments before it."""
+    return _COMMENTS.sub("", statement, count=1)
 
 
 def drop_if_invalid(raw: Any, index: ConcurrentIndex, patience_seconds: float) -> bool:

@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -149,12 +150,18 @@ def exists(url: URL) -> bool:
 
 
 def sqlite_file(url: URL) -> Path | None:
-    """Return the file of a SQLite URL; None when it is in memory, a URI, or another database."""
-    if url.get_backend_name() != "sqlite" or not url.database:
+    """Return the file of a SQLite URL, also of a ``file:`` URI; None when it is in memory."""
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
         return None
-    if url.database == ":memory:" or url.database.startswith("file:"):
-        return None
-    return Path(url.database)
+    if not url.database.startswith("file:"):
+        return Path(url.database)
+    uri = urlsplit(url.database)
+    in_memory = (
+        uri.path == ":memory:"
+        or "mode=memory" in uri.query
+        or "memory" in url.query.get("mode", "")
+    )
+    return None if in_memory or not uri.path else Path(unquote(uri.path))
 
 
 def _stay_open(context: ExceptionContext) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import URL, Connection
 from work_data_hub.config import DatabaseTarget, choose_database, get_settings
 from work_data_hub.config.database_url import mask, scrub
 from work_data_hub.domain.plan import RunResult
-from work_data_hub.errors import UsageError
+from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema import alembic_call, drift, engine, framework_tables
 from work_data_hub.io.schema.alembic_call import ExplicitDatabase, Kind
 from work_data_hub.io.schema.executor import Execution
@@ -160,7 +160,9 @@ class _Session:
             # The caller's own engine may have another driver: the lock's is always ours.
             side_engine = engine.create_engine(target.url)
             lock = stack.enter_context(
-                run_lock(side_engine, self._history, settings.run_lock_wait, log.warning)
+                run_lock(
+                    side_engine, self._history(connection), settings.run_lock_wait, log.warning
+                )
             )
             stack.enter_context(engine.foreign_keys_off(connection))
             guard = RunGuard(
@@ -191,6 +193,8 @@ class _Session:
         options = self._environment.context_opts
         if options.get("purge"):
             guard.refuse_destruction("stamp --purge")
+            # Alembic empties the version table before it looks whether the revision exists.
+            list(options["fn"]((), None))
         self._execution = Execution(
             options["fn"], guard=guard, retries=Retries(settings.lock_deadline)
         )
@@ -248,10 +252,10 @@ class _Session:
     def _version_table(self) -> str:
         return str(self._options.get("version_table", "alembic_version"))
 
-    @property
-    def _history(self) -> str:
+    def _history(self, connection: Connection) -> str:
         """What tells one history in a database from another; the key of the run lock."""
-        return f"{self._options.get('version_table_schema') or ''}.{self._version_table}"
+        schema = self._options.get("version_table_schema")
+        return f"{schema or connection.dialect.default_schema_name or ''}.{self._version_table}"
 
     def _explicit(self) -> ExplicitDatabase:
         return alembic_call.explicit_database(self._environment)
@@ -264,7 +268,32 @@ class _Session:
             folder=alembic_call.project_folder(self._environment.config),
         )
         self._url = target.url
+        if explicit.connection is not None and alembic_call.from_command_line(
+            self._environment.config
+        ):
+            self._refuse_swap(target)
         return target
+
+    def _refuse_swap(self, target: DatabaseTarget) -> None:
+        """Refuse a connection that env.py put in the place of what was decided.
+
+        Under the `alembic` command nobody else can have put one on the Config.
+        """
+        decided = choose_database(
+            get_settings(),
+            alembic_call.chosen_url(self._environment),
+            folder=alembic_call.project_folder(self._environment.config),
+        )
+        if (decided.url.host, decided.url.port, decided.url.database) != (
+            target.url.host,
+            target.url.port,
+            target.url.database,
+        ):
+            raise RefusedError(
+                f"{decided} was decided on ({decided.source}), but env.py put a connection to"
+                f" {target} in its place",
+                hint="an env.py must not set Config.attributes['connection']",
+            )
 
     @contextmanager
     def _faults_for_people(self) -> Iterator[None]:

@@ -35,6 +35,9 @@ class Guard(Protocol):
     def fail(self, step: Step, error: BaseException) -> None:
         """The step was rolled back."""
 
+    def give_way(self) -> None:
+        """Roll back what was read before the first step."""
+
     @property
     def can_be_repeated(self) -> bool:
         """Whether the running step left nothing outside of its transaction."""
@@ -92,8 +95,11 @@ class Execution:
             try:
                 return run_migrations()
             except BaseException as error:
-                if self.running is None or self._guard is None:
+                if self._guard is None:
                     raise
+                if self.running is None:
+                    self._give_way(error)
+                    continue
                 blocker = self._guard.blocked_by()
                 self.left_a_part = not self._guard.can_be_repeated
                 self._guard.fail(self.running, error)
@@ -108,6 +114,16 @@ class Execution:
                 )
                 time.sleep(pause)
 
+    def _give_way(self, error: BaseException) -> None:
+        """Wait when the version table itself is locked; raise for every other error."""
+        assert self._guard is not None
+        pause = self._retries.pause() if is_lock_failure(error) else None
+        if pause is None:
+            raise error
+        self._guard.give_way()
+        log.warning("the version table is locked; again in %.1f s", pause)
+        time.sleep(pause)
+
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
         """Plan from the heads that the database has now; yield each step and watch it end.
 
@@ -116,12 +132,13 @@ class Execution:
         """
         if self._planned is None:
             self.plan = Plan(tuple(heads), ())
-            self._planned = list(self._plan_steps(heads, context))
-            self.plan = Plan(tuple(heads), tuple(_described(step) for step in self._planned))
+            planned = list(self._plan_steps(heads, context))
+            self.plan = Plan(tuple(heads), tuple(_described(step) for step in planned))
             if self._preview:
                 return
             if self._guard is not None:
                 self._guard.admit(self.plan, context)
+            self._planned = planned
         rest = list(zip(self._planned, self.plan.steps, strict=True))[len(self.finished) :]
         for step, described in rest:
             yield from self._watched(step, described, context)

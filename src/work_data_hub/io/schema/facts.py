@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from work_data_hub.io.schema.engine import sqlite_file
-from work_data_hub.io.schema.framework_tables import IDENTITY
+from work_data_hub.io.schema.framework_tables import IDENTITY, NAMES
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -25,7 +25,11 @@ _POSTGRESQL = sa.text(
            coalesce(:schema, version.relnamespace::regnamespace::name, current_schema()) AS schema,
            (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
            (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
-           pg_backend_pid() AS backend_pid
+           pg_backend_pid() AS backend_pid,
+           (SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname)), '[]')
+              FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE c.relname = ANY (:names) AND c.relkind = 'r'
+               AND has_table_privilege(c.oid, 'SELECT')) AS framework_tables
       FROM (SELECT to_regclass(:version_table)::oid AS oid) AS wanted
       LEFT JOIN pg_class AS version ON version.oid = wanted.oid
     """
@@ -40,33 +44,43 @@ class DatabaseFacts:
         user: who the database says we are; None where it knows no users.
         schema: where Alembic's version table is or will be; None where there are none.
         pin: what a copy of this database cannot inherit.
-        has_framework_tables: whether this database was run on before.
+        framework_tables: which of the framework's tables are there.
+        identity_schemas: every schema with an identity: two histories are one database.
         backend_pid: the server process of the connection; None on SQLite.
     """
 
     user: str | None
     schema: str | None
     pin: str
-    has_framework_tables: bool
+    framework_tables: frozenset[str]
+    identity_schemas: tuple[str | None, ...]
     backend_pid: int | None
+
+    @property
+    def has_framework_tables(self) -> bool:
+        """Whether this history was run on before."""
+        return bool(self.framework_tables)
 
 
 def read_facts(connection: Connection, version_table: str, schema: str | None) -> DatabaseFacts:
     """Ask the database; leaves the connection in the transaction that the question opened."""
     if connection.dialect.name != "postgresql":
-        has_tables = sa.inspect(connection).has_table(IDENTITY, schema=schema)
-        return DatabaseFacts(None, schema, _file_pin(connection.engine.url), has_tables, None)
+        names = frozenset(sa.inspect(connection).get_table_names(schema=schema))
+        found = names & NAMES
+        schemas = (schema,) if IDENTITY in found else ()
+        return DatabaseFacts(None, schema, _file_pin(connection.engine.url), found, schemas, None)
     preparer = connection.dialect.identifier_preparer
     qualified = preparer.quote(version_table)
     if schema is not None:
         qualified = f"{preparer.quote_schema(schema)}.{qualified}"
-    parameters = {"schema": schema, "version_table": qualified}
+    parameters = {"schema": schema, "version_table": qualified, "names": sorted(NAMES)}
     row = connection.execute(_POSTGRESQL, parameters).one()
     return DatabaseFacts(
         user=row.database_user,
         schema=row.schema,
         pin=f"postgresql:{row.system_identifier}:{row.database_oid}",
-        has_framework_tables=sa.inspect(connection).has_table(IDENTITY, schema=row.schema),
+        framework_tables=frozenset(n for s, n in row.framework_tables if s == row.schema),
+        identity_schemas=tuple(sorted(s for s, n in row.framework_tables if n == IDENTITY)),
         backend_pid=row.backend_pid,
     )
 
@@ -113,8 +127,19 @@ def name_of(url: URL) -> str:
     return Path(file).name if file is not None else (url.database or ":memory:")
 
 
-def is_local(url: URL) -> bool:
-    """Whether the database is on this machine: a file, a socket, or a loopback address."""
+def is_local(connection: Connection) -> bool:
+    """Whether the database is on this machine: a file, a socket, or a loopback address.
+
+    PostgreSQL's client is asked where it connected to: PGHOST, ``hostaddr`` and a service file
+    can say otherwise than the URL.
+    """
+    info = getattr(connection.connection.driver_connection, "info", None)
+    host = getattr(info, "hostaddr", None) or getattr(info, "host", None)
+    return is_local_url(connection.engine.url) if host is None else _is_this_machine(host)
+
+
+def is_local_url(url: URL) -> bool:
+    """Whether a URL names this machine."""
     if url.get_backend_name() == "sqlite":
         return True
     hosts = url.query.get("host", url.host or "")

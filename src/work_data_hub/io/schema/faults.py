@@ -76,11 +76,16 @@ def as_fault(
 
 def interrupted(execution: Execution | None) -> str:
     """Say, for people, what a Ctrl-C left: only whole steps."""
+    done = ", ".join(step.revision for step in execution.finished) if execution else ""
     if execution is None or execution.running is None:
-        return "interrupted: nothing was changed\nhint: run the command again"
-    done = ", ".join(step.revision for step in execution.finished) or "nothing"
+        return f"interrupted between steps (done: {done or 'nothing'})\nhint: run the command again"
+    if execution.left_a_part:
+        return (
+            f"interrupted: a part of {execution.running} is committed\n"
+            "hint: run the command again, it names what is there and what to do"
+        )
     return (
-        f"interrupted: {execution.running} was rolled back (done before it: {done})\n"
+        f"interrupted: {execution.running} was rolled back (done before it: {done or 'nothing'})\n"
         "hint: run the command again, it goes on from there"
     )
 

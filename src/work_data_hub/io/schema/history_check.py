@@ -76,26 +76,33 @@ def findings(
     """Return the applied revisions that were edited or have vanished."""
     rows = _applied_rows(journal)
     edited = (_edited(script, rows.get(script.revision)) for script in applied)
-    return [finding for finding in edited if finding is not None] + list(_vanished(rows, scripts))
+    return [finding for finding in edited if finding is not None] + list(
+        _vanished(_applied_rows(journal, vanished_only=True), scripts)
+    )
 
 
-def _applied_rows(journal: list[JournalEntry]) -> dict[str, JournalEntry]:
+def _applied_rows(
+    journal: list[JournalEntry], *, vanished_only: bool = False
+) -> dict[str, JournalEntry]:
     """Return the row of each revision that is applied by what the journal says.
 
     A stamp is a person's word on where the database is: what came before it says nothing about
     files that have vanished since, but its checksums stay good.
     """
     rows: dict[str, JournalEntry] = {}
-    for entry in journal:
+    for entry in _since_last_stamp(journal) if vanished_only else journal:
         if entry.outcome != "done":
             continue
         if entry.direction == "downgrade" or _accepts_that_it_is_gone(entry):
             rows.pop(entry.revision, None)
         elif entry.direction in {"upgrade", "adopt", "accept"}:
             rows[entry.revision] = entry
-        elif entry.direction == "stamp":
-            rows.clear()
     return rows
+
+
+def _since_last_stamp(journal: list[JournalEntry]) -> list[JournalEntry]:
+    stamps = [number for number, entry in enumerate(journal) if entry.direction == "stamp"]
+    return journal[stamps[-1] + 1 :] if stamps else journal
 
 
 def _accepts_that_it_is_gone(entry: JournalEntry) -> bool:

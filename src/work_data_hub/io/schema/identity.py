@@ -16,6 +16,7 @@ from work_data_hub.domain.target import (
     Identity,
     Target,
     identity_of_copy,
+    strictest,
 )
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.facts import is_local, name_of, read_facts
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 def read_identity(connection: Connection, history: str = "alembic_version") -> Identity | None:
     """Return what a database is recorded as; None when it is not."""
     facts = read_facts(connection, history, None)
-    return _read(connection, facts.schema) if facts.has_framework_tables else None
+    return _read(connection, facts.schema) if IDENTITY in facts.framework_tables else None
 
 
 def read_target(connection: Connection, facts: DatabaseFacts, session: EnvironmentClass) -> Target:
@@ -40,17 +41,18 @@ def read_target(connection: Connection, facts: DatabaseFacts, session: Environme
 
     Nothing is written: see ``record``.
     """
-    url = connection.engine.url
-    identity = _read(connection, facts.schema) if facts.has_framework_tables else None
-    if identity is not None and identity.pin != facts.pin:
+    local = is_local(connection)
+    found = [_read(connection, schema) for schema in facts.identity_schemas]
+    recorded = [identity for identity in found if identity is not None]
+    if not recorded:
+        return Target(name_of(connection.engine.url), local, None, session)
+    # Another schema may hold another history of the same database.
+    identity = with_environment(recorded[0], strictest(one.environment for one in recorded))
+    if identity.pin != facts.pin:
         identity = identity_of_copy(
-            identity,
-            new_id=str(uuid4()),
-            pin=facts.pin,
-            session=session,
-            is_local=is_local(url),
+            identity, new_id=str(uuid4()), pin=facts.pin, session=session, is_local=local
         )
-    return Target(name_of(url), is_local(url), identity)
+    return Target(name_of(connection.engine.url), local, identity, session)
 
 
 def new_identity(environment: EnvironmentClass, pin: str) -> Identity:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema.concurrent_indexes import built_by
+from work_data_hub.io.schema.concurrent_indexes import built_by, without_comments
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _SHOWN_CHARACTERS = 80
 # What may simply be run again.
 _REPEATABLE = re.compile(
-    r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|REINDEX\b|SET\b)",
+    r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|SET\b)",
     re.IGNORECASE | re.DOTALL,
 )
 
@@ -47,7 +47,7 @@ class Interrupted:
     @property
     def is_repeatable(self) -> bool:
         """Whether it can be run again when its concurrent indexes are dropped."""
-        return all(built_by(text) or _REPEATABLE.match(text) for text in self.statements)
+        return all(_is_repeatable(text) for text in self.statements)
 
     def as_fault(self) -> MigrationFailedError:
         """Return the error that names what was committed, what was not, and what to do."""
@@ -66,3 +66,9 @@ class Interrupted:
 def _shown(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."
+
+
+def _is_repeatable(statement: str) -> bool:
+    """Whether one statement can be run again; of several in one text it is not known."""
+    text = without_comments(statement).strip().removesuffix(";")
+    return ";" not in text and bool(built_by(text) or _REPEATABLE.match(text))

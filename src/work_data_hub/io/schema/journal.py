@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
 from work_data_hub.io.schema.facts import read_facts, this_runner
-from work_data_hub.io.schema.framework_tables import framework_tables
+from work_data_hub.io.schema.framework_tables import JOURNAL, framework_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def _as_it_is(value: Any) -> Any:
 def read_journal(connection: Connection, history: str = "alembic_version") -> list[JournalEntry]:
     """Return the journal of a database, the oldest row first; empty when it has none."""
     facts = read_facts(connection, history, None)
-    if not facts.has_framework_tables:
+    if JOURNAL not in facts.framework_tables:
         return []
     return Journal(connection, facts.schema, history, facts.user).entries()
 

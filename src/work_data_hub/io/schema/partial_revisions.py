@@ -19,7 +19,7 @@ from sqlalchemy import event
 
 from work_data_hub.errors import MigrationFailedError, RefusedError
 from work_data_hub.io.schema import concurrent_indexes
-from work_data_hub.io.schema.concurrent_indexes import built_by
+from work_data_hub.io.schema.concurrent_indexes import built_by, without_comments
 from work_data_hub.io.schema.facts import this_runner
 from work_data_hub.io.schema.framework_tables import framework_tables
 from work_data_hub.io.schema.interrupted_revision import Interrupted
@@ -36,8 +36,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _KEPT_CHARACTERS = 2000
+_IDLE = 0  # libpq's PQTRANS_IDLE
 _TRANSACTION_CONTROL = re.compile(
-    r"\s*(?:COMMIT|END|ROLLBACK(?!.*\bTO\b)|BEGIN|START\s+TRANSACTION)\b", re.IGNORECASE
+    r"\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!.*\bTO\b)|BEGIN|START\s+TRANSACTION)\b",
+    re.IGNORECASE,
 )
 _SETTING = re.compile(
     r"^\s*(?:SET|RESET|DISCARD)\b|\bset_config\s*\(|;\s*(?:SET|RESET)\b", re.IGNORECASE
@@ -78,6 +80,7 @@ class PartialRevisions:
         # not take it for what an interrupted build left.
         self._is_foreign = False
         self.was_outside = False
+        self.was_ended = False
 
     def interrupted(self) -> Interrupted | None:
         """Return the revision that did not end, if there is one."""
@@ -143,7 +146,7 @@ class PartialRevisions:
         """Begin a revision: what it executes from now on is its own."""
         self._step, self._started_at = step, datetime.now(UTC)
         self._executed, self._outside, self.was_outside = [], False, False
-        self._is_foreign = self._leaving = False
+        self._is_foreign = self._leaving = self.was_ended = False
         if "autocommit_block" not in vars(context):
             original = context.autocommit_block
 
@@ -174,7 +177,7 @@ class PartialRevisions:
     @property
     def changed_session(self) -> bool:
         """Whether the revision may have changed settings of the session, as dumps do."""
-        return any(_SETTING.search(text) for text in self._executed)
+        return any(_SETTING.search(without_comments(text)) for text in self._executed)
 
     def _refuse_commit(self, _connection: Connection) -> None:
         """Refuse a commit in the middle of a revision, before it happens."""
@@ -185,6 +188,21 @@ class PartialRevisions:
             raise RefusedError(
                 "the revision ends its own transaction, so it could not be undone as a whole",
                 hint="remove the commit; what must run outside belongs into"
+                " `with op.get_context().autocommit_block():`",
+            )
+
+    def _verify_transaction(self) -> None:
+        """Refuse to go on when a statement has ended the transaction, however it did."""
+        raw: Any = self._connection.connection.driver_connection
+        if self._connection.dialect.name == "sqlite":
+            is_open = raw.in_transaction
+        else:
+            is_open = raw.info.transaction_status != _IDLE
+        if not is_open:
+            self.was_ended = True
+            raise RefusedError(
+                "a statement of the revision ended its transaction",
+                hint="look what of it is there; what must run outside belongs into"
                 " `with op.get_context().autocommit_block():`",
             )
 
@@ -224,8 +242,10 @@ class PartialRevisions:
         if self._step is None or self._is_ours(statement):
             return
         if not self._outside:
-            if _TRANSACTION_CONTROL.match(statement):
+            if _TRANSACTION_CONTROL.match(without_comments(statement)):
                 self._refuse_commit(self._connection)
+            if self._connection.dialect.name == "sqlite":
+                self._verify_transaction()
             return
         if (index := built_by(statement)) is not None:
             raw: Any = self._connection.connection.driver_connection
@@ -240,6 +260,8 @@ class PartialRevisions:
         statement = event_arguments[2]
         if self._step is None or self._is_ours(statement):
             return
+        if not self._outside:
+            self._verify_transaction()
         is_foreign, self._is_foreign = self._is_foreign, False
         if is_foreign:
             return

@@ -15,10 +15,11 @@ from work_data_hub.errors import HistoryError, RefusedError, UsageError
 from work_data_hub.io.schema import history_check, identity
 from work_data_hub.io.schema.engine import first_line
 from work_data_hub.io.schema.facts import read_facts
-from work_data_hub.io.schema.framework_tables import framework_tables
+from work_data_hub.io.schema.framework_tables import IDENTITY, JOURNAL, NAMES, framework_tables
 from work_data_hub.io.schema.journal import Journal, SourceMark
 from work_data_hub.io.schema.lock_waits import BlockerWatch
 from work_data_hub.io.schema.partial_revisions import PartialRevisions
+from work_data_hub.io.schema.run_lock_postgresql import lock_key
 from work_data_hub.io.schema.session_settings import SessionSettings
 from work_data_hub.io.schema.sqlite_rebuild import RebuildGuard
 
@@ -97,9 +98,8 @@ class RunGuard:
     @contextlib.contextmanager
     def standing(self) -> Iterator[RunGuard]:
         """Stand around the run for the block: refuse first, then watch and listen."""
+        self._refuse_missing_tables()
         self._refuse(protection.check_environment(self._target, self._settings.environment))
-        if self._facts.has_framework_tables:
-            self._clear_up()
         self.session.apply()
         try:
             with self._watch.running(), self._partial.watching(), self._rebuild:
@@ -141,6 +141,8 @@ class RunGuard:
         destructive = [step for step in plan.steps if step.is_destructive]
         if destructive:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
+        if self._facts.has_framework_tables:
+            self._clear_up()
         self._create_tables()
         self._record_identity()
         if context.purge:
@@ -205,7 +207,12 @@ class RunGuard:
     @property
     def can_be_repeated(self) -> bool:
         """A revision that left its transaction is never blindly repeated."""
-        return not self._partial.was_outside and not self._connection.invalidated
+        left = self._partial.was_outside or self._partial.was_ended
+        return not left and not self._connection.invalidated
+
+    def give_way(self) -> None:
+        """Roll back what was read before the first step."""
+        self._connection.rollback()
 
     def blocked_by(self) -> str:
         """Say who was seen to hold the locks."""
@@ -216,8 +223,25 @@ class RunGuard:
             raise RefusedError(refusal.reason, hint=refusal.way_out)
 
     def _create_tables(self) -> None:
-        if not self._facts.has_framework_tables:
+        if self._facts.has_framework_tables:
+            return
+        if self._connection.dialect.name == "postgresql":
+            # Two histories have two run locks, and create one set of tables between them.
+            self._connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key(JOURNAL)})")
+        if not sa.inspect(self._connection).has_table(JOURNAL, schema=self._facts.schema):
             framework_tables(self._facts.schema).create(self._connection)
+
+    def _refuse_missing_tables(self) -> None:
+        """Refuse a database whose record was removed: what it was is not known any more."""
+        missing = NAMES - self._facts.framework_tables
+        lost = "the tables " + ", ".join(sorted(missing)) if missing else f"the row of {IDENTITY}"
+        is_whole = not missing and self._target.identity is not None
+        if self._facts.has_framework_tables and not is_whole:
+            raise RefusedError(
+                f"{lost} were removed from the database {self._target.name!r}",
+                hint="restore them; or drop all of work_data_hub_identity, _journal and"
+                " _in_progress, and the database is taken over as at its first run",
+            )
 
     def _record_identity(self) -> None:
         environment = "ephemeral" if self._permissions.ephemeral else self._settings.environment

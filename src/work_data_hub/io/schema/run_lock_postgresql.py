@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
 _VERIFY_EVERY_SECONDS = 5.0
+_READ_COMMITTED = 2  # psycopg.IsolationLevel, without the import
 # A time-out that the server or the role sets would end the idle transaction, and the lock.
 _NO_TIMEOUTS = """
     SELECT set_config(name, '0', true) FROM pg_settings
@@ -54,6 +55,8 @@ class AdvisoryLock:
         """Take the lock if it is free; the transaction stays open only when it was."""
         if self._connection is None:
             self._connection = connect_raw(self._engine)
+            # Only READ COMMITTED gives its snapshot back; the database's default may be another.
+            self._connection.isolation_level = _READ_COMMITTED
             self._introduce()
         connection = self._connection
         connection.execute(_NO_TIMEOUTS)
