@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import configparser
 import difflib
 from dataclasses import dataclass, replace
 from enum import Enum
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy.engine import URL, Connection
-
-from work_data_hub.config.database_url import mask, normalize, parse_database_url
 from work_data_hub.domain.target import ENVIRONMENT_CLASSES
-from work_data_hub.errors import RefusedError, SettingsError, UsageError
-from work_data_hub.io.schema import project_files
+from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import URL
 
     from work_data_hub.domain.plan import Plan, RunResult
     from work_data_hub.domain.target import EnvironmentClass
@@ -74,21 +69,6 @@ class Request:
     result: RunResult | None = None
 
 
-@dataclass(frozen=True)
-class ExplicitDatabase:
-    """A database that the caller chose.
-
-    Attributes:
-        url: None when nothing was chosen.
-        connection: the live connection that the caller put on the Config, if it did.
-        source: how it was chosen, in words.
-    """
-
-    url: str | URL | None
-    connection: Connection | None
-    source: str
-
-
 def request_of(config: Config) -> Request:
     """Return the front door's request, or an empty one when Alembic itself is the door."""
     request = config.attributes.get(REQUEST)
@@ -104,18 +84,6 @@ def command_name(config: Config) -> str | None:
     """Return the verb of the `alembic` command, or None when a program calls Alembic."""
     command = getattr(config.cmd_opts, "cmd", None)
     return None if command is None else str(command[0].__name__)
-
-
-def project_folder(config: Config) -> Path | None:
-    """Return the folder of the project's alembic.ini.
-
-    None for a Config without a file, and for the alembic.ini inside an installed package, whose
-    folder is no place for a database: the settings' own root is taken then.
-    """
-    if not config.config_file_name:
-        return None
-    file = Path(config.config_file_name).absolute()
-    return None if file == project_files.alembic_ini() else file.parent
 
 
 def kind_of(environment: EnvironmentContext) -> Kind:
@@ -152,40 +120,13 @@ def _kind_of_listing(environment: EnvironmentContext) -> Kind:
     return Kind.READ if "current" in (getattr(arguments, "rev_range", "") or "") else Kind.FILES
 
 
-def explicit_database(environment: EnvironmentContext) -> ExplicitDatabase:
-    """Return the database that the caller chose on the command line or on the Alembic Config.
-
-    Raises:
-        UsageError: when an ``-x`` argument is nearly one of ours, or holds a URL under another
-            name: a mistyped ``database_url`` would silently mean another database.
-        SettingsError: when ``sqlalchemy.url`` cannot be read.
-    """
-    config = environment.config
-    _refuse_swap(config)
-    if (argument := _x_arguments(environment).get("database_url")) is not None:
-        return ExplicitDatabase(argument, None, "-x database_url")
-    if (connection := config.attributes.get("connection")) is not None:
-        checked = _checked(connection)
-        return ExplicitDatabase(checked.engine.url, checked, "Config.attributes['connection']")
-    if (url := request_of(config).database_url) is not None:
-        return ExplicitDatabase(url, None, "the database_url argument")
-    if option := _main_option(config):
-        return ExplicitDatabase(option, None, "sqlalchemy.url of the Alembic Config")
-    return ExplicitDatabase(None, None, "")
-
-
-def chosen_url(environment: EnvironmentContext) -> str | URL | None:
-    """Return the URL that the caller chose, whatever connection is on the Config."""
-    return _x_arguments(environment).get("database_url") or _main_option(environment.config)
-
-
 def permissions_of(environment: EnvironmentContext) -> Permissions:
     """Return what was confirmed by ``-x`` arguments or by the front door.
 
     Raises:
         UsageError: an environment class that there is not.
     """
-    given = _x_arguments(environment)
+    given = x_arguments(environment)
     request = request_of(environment.config).permissions
     wanted = given.get("record_environment", request.record_environment)
     if wanted is not None and wanted not in ENVIRONMENT_CLASSES:
@@ -203,22 +144,13 @@ def permissions_of(environment: EnvironmentContext) -> Permissions:
     )
 
 
-def _refuse_swap(config: Config) -> None:
-    """Refuse an env.py that puts another connection in the place of what the caller chose."""
-    chosen = request_of(config).database_url
-    connection = config.attributes.get("connection")
-    if chosen is None or connection is None:
-        return
-    url = parse_database_url(chosen, source="") if isinstance(chosen, str) else normalize(chosen)
-    if normalize(connection.engine.url) != url:
-        raise RefusedError(
-            f"{mask(url)} was chosen, but env.py put a connection to"
-            f" {mask(connection.engine.url)} in its place",
-            hint="an env.py must not set Config.attributes['connection']",
-        )
+def x_arguments(environment: EnvironmentContext) -> dict[str, str]:
+    """Return the ``-x`` arguments; the project's own are among them.
 
-
-def _x_arguments(environment: EnvironmentContext) -> dict[str, str]:
+    Raises:
+        UsageError: one is nearly one of ours, or holds a URL under another name: a mistyped
+            ``database_url`` would silently mean another database.
+    """
     given = environment.get_x_argument(as_dictionary=True)
     for name in given.keys() - set(X_ARGUMENTS):
         near = difflib.get_close_matches(name.lower(), X_ARGUMENTS, 1, 0.75)
@@ -228,36 +160,3 @@ def _x_arguments(environment: EnvironmentContext) -> dict[str, str]:
     if "database_url" in given and not given["database_url"]:
         raise UsageError("-x database_url is empty", hint="write -x database_url=URL")
     return given
-
-
-def _checked(connection: object) -> Connection:
-    if not isinstance(connection, Connection):
-        raise UsageError(
-            f"Config.attributes['connection'] is a {type(connection).__name__}, not a Connection",
-            hint="pass what engine.connect() returns",
-        )
-    raw = connection.connection.driver_connection
-    if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
-        raise UsageError(
-            "the connection on the Alembic Config is in autocommit mode",
-            hint="pass one of an engine without isolation_level='AUTOCOMMIT'",
-        )
-    if connection.in_transaction():
-        # Alembic would take it for an external transaction: the migrations would run inside
-        # it, one step would no longer be one transaction, and its rollback would undo all.
-        raise UsageError(
-            "the connection on the Alembic Config is in a transaction",
-            hint="commit it first, or pass what engine.connect() returns, not engine.begin()",
-        )
-    return connection
-
-
-def _main_option(config: Config) -> str | None:
-    try:
-        return config.get_alembic_option("sqlalchemy.url")
-    except configparser.InterpolationError:
-        # `from None`: the message repeats the URL.
-        raise SettingsError(
-            "sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
-            hint="write %% for %, or set DATABASE_URL instead",
-        ) from None

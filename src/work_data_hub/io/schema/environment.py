@@ -11,12 +11,18 @@ from typing import TYPE_CHECKING, Any
 from alembic.util import asbool
 from sqlalchemy.engine import URL, Connection
 
-from work_data_hub.config import DatabaseTarget, choose_database, get_settings
+from work_data_hub.config import get_settings
 from work_data_hub.config.database_url import mask, scrub
 from work_data_hub.domain.plan import RunResult
-from work_data_hub.errors import RefusedError, UsageError
-from work_data_hub.io.schema import alembic_call, drift, engine, framework_tables
-from work_data_hub.io.schema.alembic_call import ExplicitDatabase, Kind
+from work_data_hub.errors import UsageError
+from work_data_hub.io.schema import (
+    alembic_call,
+    database_choice,
+    drift,
+    engine,
+    framework_tables,
+)
+from work_data_hub.io.schema.alembic_call import Kind
 from work_data_hub.io.schema.executor import Execution
 from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
 from work_data_hub.io.schema.lock_waits import Retries
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.config import Settings
+    from work_data_hub.io.schema.database_choice import DatabaseChoice
 
 log = logging.getLogger(__name__)
 
@@ -117,7 +124,7 @@ class _Session:
 
     def _print_sql(self) -> None:
         self._configure(
-            url=self._target(self._explicit()).url,
+            url=self._choose(get_settings()).target.url,
             literal_binds=True,
             dialect_opts={"paramstyle": "named"},
             transactional_ddl=True,
@@ -126,11 +133,11 @@ class _Session:
             self._environment.run_migrations()
 
     def _look_at_database(self) -> None:
-        explicit = self._explicit()
-        target = self._target(explicit)
+        choice = self._choose(get_settings())
+        target = choice.target
         with ExitStack() as stack:
-            if explicit.connection is not None:
-                connection = stack.enter_context(engine.real_transactions(explicit.connection))
+            if choice.connection is not None:
+                connection = stack.enter_context(engine.real_transactions(choice.connection))
             elif engine.exists(target.url):
                 connection = stack.enter_context(engine.connect(target.url, read_only=True))
             else:
@@ -149,11 +156,11 @@ class _Session:
     def _change_database(self) -> None:
         settings = get_settings()
         permissions = alembic_call.permissions_of(self._environment)
-        explicit = self._explicit()
-        target = self._target(explicit)
+        choice = self._choose(settings)
+        target = choice.target
         with ExitStack() as stack:
-            if explicit.connection is not None:
-                connection = stack.enter_context(engine.real_transactions(explicit.connection))
+            if choice.connection is not None:
+                connection = stack.enter_context(engine.real_transactions(choice.connection))
             else:
                 wait = settings.connect_wait
                 connection = stack.enter_context(engine.connect(target.url, wait_seconds=wait))
@@ -257,43 +264,10 @@ class _Session:
         schema = self._options.get("version_table_schema")
         return f"{schema or connection.dialect.default_schema_name or ''}.{self._version_table}"
 
-    def _explicit(self) -> ExplicitDatabase:
-        return alembic_call.explicit_database(self._environment)
-
-    def _target(self, explicit: ExplicitDatabase) -> DatabaseTarget:
-        target = choose_database(
-            get_settings(),
-            explicit.url,
-            explicit_source=explicit.source,
-            folder=alembic_call.project_folder(self._environment.config),
-        )
-        self._url = target.url
-        if explicit.connection is not None and alembic_call.from_command_line(
-            self._environment.config
-        ):
-            self._refuse_swap(target)
-        return target
-
-    def _refuse_swap(self, target: DatabaseTarget) -> None:
-        """Refuse a connection that env.py put in the place of what was decided.
-
-        Under the `alembic` command nobody else can have put one on the Config.
-        """
-        decided = choose_database(
-            get_settings(),
-            alembic_call.chosen_url(self._environment),
-            folder=alembic_call.project_folder(self._environment.config),
-        )
-        if (decided.url.host, decided.url.port, decided.url.database) != (
-            target.url.host,
-            target.url.port,
-            target.url.database,
-        ):
-            raise RefusedError(
-                f"{decided} was decided on ({decided.source}), but env.py put a connection to"
-                f" {target} in its place",
-                hint="an env.py must not set Config.attributes['connection']",
-            )
+    def _choose(self, settings: Settings) -> DatabaseChoice:
+        choice = database_choice.choose(self._environment, settings)
+        self._url = choice.target.url
+        return choice
 
     @contextmanager
     def _faults_for_people(self) -> Iterator[None]:
