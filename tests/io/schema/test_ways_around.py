@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,7 +20,6 @@ from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -239,6 +242,46 @@ def test_a_stamp_does_not_launder_an_edited_revision(
     edited = project / "io/schema/migrations/versions/20260101_0000_step_0.py"
     edited.write_text(edited.read_text().replace("sa.Integer", "sa.BigInteger"))
     with pytest.raises(HistoryError, match="edited after it was applied"):
+        run_alembic(project, database_url, "upgrade", "head")
+
+
+def test_ctrl_c_outside_of_the_transaction_says_that_a_part_is_committed(
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    clean_environment: dict[str, str],
+) -> None:
+    slow = (
+        "op.execute('SELECT pg_sleep(30)')"
+        if database_url.get_backend_name() == "postgresql"
+        else "import time; time.sleep(30)"
+    )
+    code = (
+        "op.execute('CREATE TABLE a (x int)')\nwith op.get_context().autocommit_block():\n"
+        f"    print('running', flush=True)\n    {slow}"
+    )
+    project = make_history([revision_body(code)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "alembic", "upgrade", "head"],
+        cwd=project,
+        env={
+            **clean_environment,
+            "DATABASE_URL": database_url.render_as_string(hide_password=False),
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "running\n"
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert "interrupted: a part of upgrade 20260101_0000 Step 0. is committed" in said
+    assert "Traceback" not in said
+    with pytest.raises(MigrationFailedError, match="committed: CREATE TABLE a"):
         run_alembic(project, database_url, "upgrade", "head")
 
 

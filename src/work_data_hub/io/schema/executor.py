@@ -103,6 +103,8 @@ class Execution:
                 blocker = self._guard.blocked_by()
                 self.left_a_part = not self._guard.can_be_repeated
                 self._guard.fail(self.running, error)
+                if _was_interrupted(error):
+                    raise KeyboardInterrupt from error
                 if self.left_a_part or not is_lock_failure(error):
                     raise
                 pause = self._retries.pause()
@@ -157,6 +159,13 @@ class Execution:
         if self._guard is not None:
             self._guard.finish()
         log.info("%s (%.2f s)", described, time.monotonic() - started)
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: what unwinds after it may fail and take its place."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def _described(step: MigrationStep) -> Step:
