@@ -62,6 +62,10 @@ def test_a_history_in_another_schema_is_the_same_database(
     run_alembic(project, postgresql_url, "upgrade", "head")
     recorded = "SELECT environment FROM other.work_data_hub_identity"
     assert scalar(postgresql_url, recorded) == "prod"
+    migration_runner.record_environment("dev", postgresql_url, confirm=postgresql_url.database)
+    assert scalar(postgresql_url, recorded) == "dev"
+    session_is(monkeypatch, "dev")
+    run_alembic(project, postgresql_url, "upgrade", "head")
 
 
 def test_a_file_uri_is_the_file(sqlite_url: URL, monkeypatch: Any, tmp_path: Path) -> None:

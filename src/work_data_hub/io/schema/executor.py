@@ -24,7 +24,7 @@ class Guard(Protocol):
     """What stands around the steps of a run that changes a database."""
 
     def admit(self, plan: Plan, context: MigrationContext) -> None:
-        """Raise when the plan may not run; called once, under the run lock."""
+        """Raise when the plan may not run; called under the run lock, before the first step."""
 
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """A step is about to run."""
@@ -33,7 +33,7 @@ class Guard(Protocol):
         """The step was committed."""
 
     def fail(self, step: Step, error: BaseException) -> None:
-        """The step was rolled back."""
+        """The step failed."""
 
     def give_way(self) -> None:
         """Roll back what was read before the first step."""

@@ -133,7 +133,9 @@ class RunGuard:
             self._create_tables()
             found = self._target.identity or identity.new_identity(wanted, self._facts.pin)
             recorded = identity.with_environment(found, wanted)
-            identity.record(self._connection, self._facts.schema, recorded)
+            # The strictest record counts: every history of the database must say the same.
+            for schema in {self._facts.schema, *self._facts.identity_schemas}:
+                identity.record(self._connection, schema, recorded)
             self._journal.add(recorded.id, "record", detail=f"{before} -> {wanted}")
 
     def admit(self, plan: Plan, context: MigrationContext) -> None:
@@ -260,8 +262,7 @@ class RunGuard:
                     f"{resolved} was not interrupted", hint="run again without resolved"
                 )
         elif resolved == interrupted.revision:
-            with self._connection.begin():
-                self._partial.forget()
+            self._partial.forget()  # commits with what is admitted: a refused run keeps the mark
         else:
             self._partial.recover(interrupted)
 
