@@ -154,6 +154,24 @@ def alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Compl
     return run
 
 
+@pytest.fixture
+def start_alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Popen[str]]:
+    """Start `alembic upgrade head` and go on beside it, to interrupt or to kill it."""
+
+    def start(project: Path, url: URL) -> subprocess.Popen[str]:
+        text = url.render_as_string(hide_password=False)
+        return subprocess.Popen(
+            [sys.executable, "-m", "alembic", "upgrade", "head"],
+            cwd=project,
+            env={**clean_environment, "DATABASE_URL": text},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
 @dataclass(frozen=True)
 class RevisionBody:
     """The code of a revision of a test's own history."""

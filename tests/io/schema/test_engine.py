@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -123,24 +121,14 @@ def test_ctrl_c_rolls_the_running_revision_back_and_says_so(
     database_url: URL,
     make_history: Callable[..., Path],
     revision_body: Any,
-    clean_environment: dict[str, str],
+    start_alembic: Any,
 ) -> None:
     slow = (
         "import time\nop.create_table('half', sa.Column('id', sa.Integer))\n"
         "print('running', flush=True)\ntime.sleep(30)"
     )
     project = make_history([revision_body("pass"), revision_body(slow)])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=project,
-        env={
-            **clean_environment,
-            "DATABASE_URL": database_url.render_as_string(hide_password=False),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_alembic(project, database_url)
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     process.send_signal(signal.SIGINT)

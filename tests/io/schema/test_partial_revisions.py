@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
 
-from work_data_hub.errors import MigrationFailedError, UsageError
+from work_data_hub.errors import HistoryError, MigrationFailedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.concurrent_indexes import ConcurrentIndex, built_by
 from work_data_hub.io.schema.engine import connect
@@ -137,6 +135,13 @@ def test_a_half_applied_revision_is_named_precisely_and_resolved_by_a_person(
         assert "resolved=20260101_0001" in interrupted.value.hint
     with pytest.raises(MigrationFailedError):
         run_alembic(project, database_url, "upgrade", "head", resolved="20260101_0000")
+    edited = project / "io/schema/migrations/versions/20260101_0000_step_0.py"
+    as_it_was = edited.read_text(encoding="utf-8")
+    edited.write_text(as_it_was.replace("    pass", "    print(1)", 1), encoding="utf-8")
+    with pytest.raises(HistoryError):  # a run that is refused keeps the mark
+        run_alembic(project, database_url, "upgrade", "head", resolved="20260101_0001")
+    edited.write_text(as_it_was, encoding="utf-8")
+    assert marks(database_url) == 1
     run_alembic(project, database_url, "stamp", "20260101_0001", resolved="20260101_0001")
     run_alembic(project, database_url, "upgrade", "head")
     assert migration_runner.current(database_url) == ("20260101_0001",)
@@ -149,27 +154,19 @@ def test_a_killed_index_build_is_named_and_built_again(
     make_history: Any,
     revision_body: Any,
     run_alembic: Any,
-    clean_environment: dict[str, str],
+    start_alembic: Any,
 ) -> None:
     project: Path = make_history([revision_body(TABLE), revision_body(CONCURRENTLY)])
     run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
     with connect(postgresql_url) as blocker:
         # An older transaction that wrote to the table: the build waits for it.
         blocker.exec_driver_sql("INSERT INTO orders VALUES (1, 1)")
-        victim = subprocess.Popen(
-            [sys.executable, "-m", "alembic", "upgrade", "head"],
-            cwd=project,
-            env={
-                **clean_environment,
-                "DATABASE_URL": postgresql_url.render_as_string(hide_password=False),
-            },
-            stderr=subprocess.DEVNULL,
-        )
+        victim = start_alembic(project, postgresql_url)
         deadline = time.monotonic() + 30
         while "by_state" not in indexes(postgresql_url) and time.monotonic() < deadline:
             time.sleep(0.05)
         os.kill(victim.pid, signal.SIGKILL)
-        victim.wait(10)
+        victim.communicate(timeout=10)
         assert indexes(postgresql_url) == {"by_state": False}
         blocker.rollback()
     run_alembic(project, postgresql_url, "upgrade", "head")

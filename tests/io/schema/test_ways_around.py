@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -20,6 +18,7 @@ from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
     from pathlib import Path
 
@@ -254,7 +253,7 @@ def test_ctrl_c_outside_of_the_transaction_says_that_a_part_is_committed(
     make_history: Any,
     revision_body: Any,
     run_alembic: Any,
-    clean_environment: dict[str, str],
+    start_alembic: Any,
 ) -> None:
     slow = (
         "op.execute('SELECT pg_sleep(30)')"
@@ -266,17 +265,7 @@ def test_ctrl_c_outside_of_the_transaction_says_that_a_part_is_committed(
         f"    print('running', flush=True)\n    {slow}"
     )
     project = make_history([revision_body(code)])
-    process = subprocess.Popen(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=project,
-        env={
-            **clean_environment,
-            "DATABASE_URL": database_url.render_as_string(hide_password=False),
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = start_alembic(project, database_url)
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     time.sleep(0.5)
