@@ -1,10 +1,10 @@
-"""Where the package's own alembic.ini, migrations and seeds are."""
+"""Where an alembic.ini is; where the package's own migrations and seeds are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from work_data_hub.errors import MissingError
+from work_data_hub.errors import MissingError, UsageError
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a wheel they travel inside the package; in a checkout they are the repository's own.
@@ -24,6 +24,20 @@ def alembic_ini() -> Path:
         f"alembic.ini is neither in {_CANDIDATES[0]} nor in {_CANDIDATES[1]}",
         hint="install work-data-hub again",
     )
+
+
+def existing(alembic_ini: Path) -> Path:
+    """Return the path of a project's alembic.ini, made absolute.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not alembic_ini.is_file():
+        raise UsageError(
+            f"there is no Alembic configuration {alembic_ini}",
+            hint="name the project's alembic.ini",
+        )
+    return alembic_ini.absolute()
 
 
 def seed_file() -> Path:
