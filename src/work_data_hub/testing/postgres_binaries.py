@@ -95,12 +95,14 @@ class PreparedPostgres:
         template: an initialised data folder, readable by the account; copy it, never run on it.
         password: of the superuser `postgres`, the same in every copy of the template.
         account: the user to run as, or None for our own.
+        cache: the folder that is kept, to build further templates in.
     """
 
     executable: Path
     template: Path
     password: str = field(repr=False)
     account: Account | None
+    cache: Path
 
 
 def prepare_postgres() -> PreparedPostgres:
@@ -131,7 +133,7 @@ def prepare_postgres() -> PreparedPostgres:
         lambda folder: _initialise(folder, binaries / "initdb", account),
     )
     password = (built / "password").read_text(encoding="ascii")
-    return PreparedPostgres(binaries / "postgres", built / "data", password, account)
+    return PreparedPostgres(binaries / "postgres", built / "data", password, account, cache)
 
 
 def run_as(

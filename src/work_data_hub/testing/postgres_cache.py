@@ -67,7 +67,7 @@ def built_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
     folder = cache / name
     if _is_complete(folder):
         return folder
-    with _locked(cache / "lock"):
+    with locked(cache / "lock"):
         if not _is_complete(folder):
             try:
                 _build(folder, build)
@@ -103,7 +103,12 @@ def _entries(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of that file for the block.
+
+    Raises:
+        MissingError: another process held it for 240 seconds.
+    """
     import fcntl  # not on Windows
 
     path.touch(mode=0o600)
