@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.errors import MissingError
-from work_data_hub.testing.postgres_cache import locked
+from work_data_hub.testing.cache import locked
 from work_data_hub.testing.postgres_server import (
     PostgresServer,
     close_in_forked_children,

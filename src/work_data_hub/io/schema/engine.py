@@ -159,7 +159,9 @@ def sqlite_file(url: URL) -> Path | None:
     in_memory = (
         uri.path == ":memory:"
         or "mode=memory" in uri.query
-        or "memory" in url.query.get("mode", "")
+        or "vfs=memdb" in uri.query
+        or url.query.get("mode") == "memory"
+        or url.query.get("vfs") == "memdb"
     )
     return None if in_memory or not uri.path else Path(unquote(uri.path))
 
