@@ -10,10 +10,8 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import pytest
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from sqlalchemy.engine import URL
@@ -21,14 +19,20 @@ from sqlalchemy.engine import URL
 from work_data_hub.config import get_settings
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
-from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
-from work_data_hub.testing.throw_away import throw_away_database
+from work_data_hub.testing.databases import (
+    MigratedDatabases,
+    Wanted,
+    migrated_databases,
+    this_run,
+)
+from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    import sqlalchemy as sa
+
 REPOSITORY = Path(__file__).parents[1]
-ENGINES = ("sqlite", "postgresql")
 
 
 @pytest.fixture(autouse=True)
@@ -43,10 +47,11 @@ def settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def postgres_server() -> Iterator[PostgresServer]:
-    """A PostgreSQL of this session's own."""
-    with running_postgres() as server:
-        yield server
+def postgresql_databases() -> Iterator[MigratedDatabases]:
+    """PostgreSQL for tests that want no other engine; the server is the one of the plugin."""
+    wanted = Wanted(Project(REPOSITORY / "alembic.ini"), "postgresql", run=this_run())
+    with migrated_databases(wanted) as databases:
+        yield databases
 
 
 @pytest.fixture
@@ -56,21 +61,17 @@ def sqlite_url(tmp_path: Path) -> URL:
 
 
 @pytest.fixture
-def make_postgresql_url(postgres_server: PostgresServer) -> Iterator[Callable[[], URL]]:
-    """Create empty PostgreSQL databases, on the server that this session started."""
-    made: list[str] = []
+def make_postgresql_url(postgresql_databases: MigratedDatabases) -> Iterator[Callable[[], URL]]:
+    """Give empty PostgreSQL databases."""
+    made: list[URL] = []
 
     def make() -> URL:
-        name = f"wdh_test_{uuid4().hex}"
-        with _administration(postgres_server) as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        made.append(name)
-        return postgres_server.url(name)
+        made.append(postgresql_databases.take_empty())
+        return made[-1]
 
     yield make
-    with _administration(postgres_server) as connection:
-        for name in made:
-            connection.exec_driver_sql(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    for url in made:
+        postgresql_databases.give_back(url)
 
 
 @pytest.fixture
@@ -79,16 +80,10 @@ def postgresql_url(make_postgresql_url: Callable[[], URL]) -> URL:
     return make_postgresql_url()
 
 
-def _administration(server: PostgresServer) -> sa.Connection:
-    admin = sa.create_engine(server.url(), poolclass=sa.NullPool)
-    return admin.connect().execution_options(isolation_level="AUTOCOMMIT")
-
-
-@pytest.fixture(params=ENGINES)
-def database_url(request: pytest.FixtureRequest) -> URL:
+@pytest.fixture
+def database_url(empty_database: URL) -> URL:
     """The URL of an empty database; the test runs once for each engine."""
-    url: URL = request.getfixturevalue(f"{request.param}_url")
-    return url
+    return empty_database
 
 
 @pytest.fixture
@@ -97,21 +92,13 @@ def database_engine(database_url: URL) -> sa.Engine:
     return engine.create_engine(database_url)
 
 
-@pytest.fixture(params=ENGINES)
-def test_db_with_migrations(
-    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+@pytest.fixture
+def test_db_with_migrations(migrated_database: URL, monkeypatch: pytest.MonkeyPatch) -> str:
     """The URL of a fresh, migrated, throw-away database that the settings point at meanwhile."""
-    if request.param == "sqlite":
-        new: URL = request.getfixturevalue("sqlite_url")
-    else:
-        new = request.getfixturevalue("postgres_server").url(f"wdh_test_{uuid4().hex}")
-    with throw_away_database(new) as database:
-        url = database.render_as_string(hide_password=False)
-        monkeypatch.setenv("DATABASE_URL", url)
-        monkeypatch.setenv("WDH_DATABASE__URI", url)
-        get_settings.cache_clear()
-        yield url
+    url = migrated_database.render_as_string(hide_password=False)
+    for name in ("DATABASE_URL", "WDH_DATABASE__URI"):
+        monkeypatch.setenv(name, url)
+    return url
 
 
 @pytest.fixture

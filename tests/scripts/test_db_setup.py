@@ -17,7 +17,7 @@ from work_data_hub.io.schema.engine import connect
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-    from work_data_hub.testing.postgres_server import PostgresServer
+    from work_data_hub.testing.databases import MigratedDatabases
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -70,10 +70,10 @@ def test_people_see_where_the_database_is_and_what_is_in_it(
 
 
 def test_a_postgresql_database_that_does_not_exist_is_created(
-    postgres_server: PostgresServer, clean_environment: dict[str, str]
+    postgresql_databases: MigratedDatabases, clean_environment: dict[str, str]
 ) -> None:
     name = 'wdh_test_made by "db_setup" ü'
-    url = postgres_server.url(name)
+    url = postgresql_databases.server.set(database=name)
     try:
         process = db_setup(clean_environment, "--database-url", written(url), "--seed")
         assert process.returncode == 0, process.stderr
@@ -81,7 +81,7 @@ def test_a_postgresql_database_that_does_not_exist_is_created(
         assert url.password not in process.stdout + process.stderr
         assert migration_runner.current(url) == migration_runner.heads()
     finally:
-        admin = sa.create_engine(postgres_server.url(), poolclass=sa.NullPool)
+        admin = sa.create_engine(postgresql_databases.server, poolclass=sa.NullPool)
         with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             quoted = admin.dialect.identifier_preparer.quote(name)
             connection.exec_driver_sql(f"DROP DATABASE {quoted} WITH (FORCE)")

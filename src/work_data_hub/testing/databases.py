@@ -12,7 +12,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -68,7 +68,7 @@ class Wanted:
     server: URL | None = None
     in_memory: bool = False
     folder: Path = Path()
-    run: str = ""
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
     stay_seconds: float = 0
 
 
@@ -109,8 +109,8 @@ class MigratedDatabases:
         """Leave a database that was taken to a person instead of dropping it.
 
         Returns:
-            Its URL, without a password, and until when; None when it cannot outlive this process: in memory, or
-            on an embedded server in CI, where nobody could look.
+            Its URL, without a password, and until when; None when it cannot outlive this process:
+            in memory, or on an embedded server in CI, where nobody could look.
         """
         self._sources.pop(url).keep(url)
         if self._wanted.in_memory:
@@ -208,7 +208,7 @@ class MigratedDatabases:
             self._build_data_folder,
             at_most=_TEMPLATES_KEPT,
         )
-        run = "" if self._wanted.stay_seconds else self._wanted.run or secrets.token_hex(8)
+        run = "" if self._wanted.stay_seconds else self._wanted.run
         name = hashlib.sha256(f"{self._key} {run}".encode()).hexdigest()[:12]
         prepared = replace(self._prepared, template=built / "data")
         membership = self._stack.enter_context(shared_postgres(name, prepared))
@@ -268,6 +268,11 @@ def migrated_database(
         wanted = Wanted(project, engine, server=existing_server(server), folder=Path(folder))
         with migrated_databases(wanted) as databases, databases.fresh() as url:
             yield url
+
+
+def this_run() -> str:
+    """Return what the processes of one pytest run have in common; pytest-xdist names it."""
+    return os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
 
 
 def existing_server(chosen: str | URL | None) -> URL | None:

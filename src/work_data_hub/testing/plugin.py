@@ -7,7 +7,6 @@ a test asks for a database.
 from __future__ import annotations
 
 import contextlib
-import os
 import traceback
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -72,7 +71,7 @@ class _Options:
         return self._choice("keep_failed", "yes", "no") != "no"
 
     def wanted(self, engine: EngineName, folder: Path) -> Wanted:
-        from work_data_hub.testing.databases import Wanted, existing_server
+        from work_data_hub.testing.databases import Wanted, existing_server, this_run
         from work_data_hub.testing.project import Project
 
         alembic_ini = self._path("config", self._given("config") or "alembic.ini")
@@ -83,7 +82,7 @@ class _Options:
             server=existing_server(self._given("server")),
             in_memory=self._choice("sqlite", "file", "memory") == "memory",
             folder=folder,
-            run=os.environ.get("PYTEST_XDIST_TESTRUNUID", ""),
+            run=this_run(),
             stay_seconds=self._minutes() * 60,
         )
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.testing.postgres_server import PostgresServer
+    from work_data_hub.testing.databases import MigratedDatabases
 
 HEAD = "20251113_000001"
 
@@ -130,13 +130,13 @@ def test_what_is_on_this_machine_is_known_by_its_address(url: str, local: bool) 
 
 
 def test_a_copy_is_noticed_and_gets_an_identity_of_its_own(
-    postgres_server: PostgresServer, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+    postgresql_databases: MigratedDatabases, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_environment(monkeypatch, "staging")
     migration_runner.upgrade(postgresql_url)
     original = migration_runner.identity(postgresql_url)
     copy = postgresql_url.set(database=f"{postgresql_url.database}_copy")
-    admin = sa.create_engine(postgres_server.url(), poolclass=sa.NullPool)
+    admin = sa.create_engine(postgresql_databases.server, poolclass=sa.NullPool)
     with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             f"CREATE DATABASE {copy.database} TEMPLATE {postgresql_url.database}"
