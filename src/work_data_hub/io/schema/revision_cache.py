@@ -6,7 +6,6 @@ to somebody else is no cache. It decides what a database lacks, so only its owne
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import time
@@ -91,8 +90,7 @@ class RevisionCache:
             os.replace(temporary, self._path)
             _forget_old_projects(os.path.dirname(self._path))
         except OSError:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            _remove(temporary)
 
     def _load(self) -> dict[str, tuple[Stamp, Any]]:
         if self._path is None:
@@ -110,6 +108,13 @@ class RevisionCache:
         except (OSError, EOFError, ValueError, TypeError):
             return {}
         return known if key == self._key and isinstance(known, dict) else {}
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        return
 
 
 def _header(body: bytes) -> bytes:
@@ -140,4 +145,4 @@ def _forget_old_projects(folder: str) -> None:
     if len(caches) > _KEPT_PROJECTS:
         caches.sort(key=lambda entry: entry.stat().st_mtime_ns)
         for entry in caches[:-_KEPT_PROJECTS]:
-            os.unlink(entry.path)
+            _remove(entry.path)
