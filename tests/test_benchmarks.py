@@ -15,6 +15,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     ("program", "arguments", "said"),
     [
         ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
+        ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
         ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
     ],
 )

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from work_data_hub.domain.history import History
+from work_data_hub.domain.revision_file import Declared, Finding, RevisionFile
+
+
+def history(*declared: Declared) -> History:
+    return History(
+        [RevisionFile(f"{n}_{each.revision}.py", "", each) for n, each in enumerate(declared)]
+    )
+
+
+def kinds(history: History) -> list[str]:
+    return [finding.kind for finding in history.findings]
+
+
+def test_two_files_with_one_id_are_both_named() -> None:
+    found = history(Declared("a"), Declared("a"))
+    assert kinds(found) == ["duplicate-id"]
+    assert str(found.findings[0]).startswith("1_a.py:1: ")
+    assert "0_a.py" in found.findings[0].reason
+
+
+def test_a_parent_that_does_not_exist_is_found() -> None:
+    found = history(Declared("a"), Declared("b", ("a", "gone")))
+    assert kinds(found) == ["unknown-parent"]
+    assert "'b' builds on 'gone'" in found.findings[0].reason
+
+
+def test_a_branch_label_is_no_parent_but_may_be_depended_on() -> None:
+    labelled = Declared("a", branch_labels=("x",))
+    assert kinds(history(labelled, Declared("b", ("x",)))) == ["unknown-parent"]
+    found = history(labelled, Declared("b", depends_on=("x",)))
+    assert not found.findings
+    assert found.heads == ("a", "b")
+    assert found.effective_heads == ("b",)
+
+
+def test_a_dependency_that_does_not_exist_is_found() -> None:
+    assert kinds(history(Declared("a", depends_on=("gone",)))) == ["unknown-dependency"]
+
+
+def test_a_label_that_is_taken_is_found() -> None:
+    assert kinds(history(Declared("a"), Declared("b", ("a",), (), ("a",)))) == ["label-taken"]
+
+
+def test_a_cycle_is_named_in_order() -> None:
+    found = history(
+        Declared("base"), Declared("a", ("base", "c")), Declared("b", ("a",)), Declared("c", ("b",))
+    )
+    assert kinds(found) == ["cycle"]
+    assert found.findings[0].reason.endswith("a -> c -> b -> a")
+
+
+def test_a_revision_that_needs_itself_is_a_cycle() -> None:
+    assert kinds(history(Declared("a", ("a",)))) == ["cycle"]
+    assert kinds(history(Declared("a", depends_on=("a",)))) == ["cycle"]
+
+
+def test_a_long_history_has_no_cycle() -> None:
+    chain = [Declared(f"r{n}", (f"r{n - 1}",) if n else ()) for n in range(5000)]
+    assert not history(*reversed(chain)).findings
+
+
+def test_a_file_that_cannot_be_read_is_a_finding_of_the_history() -> None:
+    found = Finding("computed", "x.py", 3, "a call")
+    assert History([RevisionFile("x.py", "", found)]).findings == [found]
+
+
+def test_a_database_is_at_heads_when_it_lacks_no_revision_and_has_no_unknown_one() -> None:
+    found = history(
+        Declared("a"), Declared("b", ("a",)), Declared("c"), Declared("d", ("a",), ("c",))
+    )
+    assert found.is_at_heads(["d", "b"])
+    assert found.is_at_heads(["c", "d", "b"])
+    assert not found.is_at_heads(["b"])
+    assert not found.is_at_heads([])
+    assert not found.is_at_heads(["b", "d", "newer"])
+    assert found.unknown(["b", "newer"]) == ("newer",)
+
+
+def test_an_empty_history_is_at_heads_with_an_empty_database() -> None:
+    assert history().is_at_heads([])
+    assert not history().is_at_heads(["newer"])
