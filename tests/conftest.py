@@ -98,6 +98,7 @@ def test_db_with_migrations(migrated_database: URL, monkeypatch: pytest.MonkeyPa
     url = migrated_database.render_as_string(hide_password=False)
     for name in ("DATABASE_URL", "WDH_DATABASE__URI"):
         monkeypatch.setenv(name, url)
+    get_settings.cache_clear()
     return url
 
 
