@@ -6,19 +6,18 @@ import logging
 import re
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from work_data_hub.config.database_url import mask, scrub
+from work_data_hub.config.database_url import address_of, mask, scrub
 from work_data_hub.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 
@@ -151,17 +150,7 @@ def exists(url: URL) -> bool:
 
 def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite URL, also of a ``file:`` URI; None when it is in memory."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    if not url.database.startswith("file:"):
-        return Path(url.database)
-    uri = urlsplit(url.database)
-    in_memory = (
-        uri.path == ":memory:"
-        or "mode=memory" in uri.query
-        or "memory" in url.query.get("mode", "")
-    )
-    return None if in_memory or not uri.path else Path(unquote(uri.path))
+    return address_of(url).file
 
 
 def _stay_open(context: ExceptionContext) -> None:
