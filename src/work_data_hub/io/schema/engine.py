@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from work_data_hub.config.database_url import address_of, mask, scrub
 from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.io.schema.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 
-# A server that drops packets would otherwise hold a command for minutes.
-CONNECT_TIMEOUT_SECONDS = 10
 CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 _NOT_YET = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
@@ -183,7 +182,7 @@ def _postgresql_arguments(url: URL) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         # Prepared statements do not survive a transaction pooler.
         "prepare_threshold": None,
-        "application_name": "work_data_hub",
+        "application_name": APPLICATION_NAME,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     }
     return {name: value for name, value in arguments.items() if name not in url.query}
