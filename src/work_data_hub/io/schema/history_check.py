@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.checksum import checksum, digest
+from work_data_hub.domain.checksum import checksum
+from work_data_hub.domain.digest import digest
 from work_data_hub.io.schema.journal import JournalEntry, SourceMark
 
 if TYPE_CHECKING:
