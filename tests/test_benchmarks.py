@@ -15,6 +15,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     ("program", "arguments", "said"),
     [
         ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
+        ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "ours is x"),
         ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
     ],
 )

@@ -35,11 +35,6 @@ def checksum(source: str) -> str:
     return f"{SCHEME}:{hashlib.sha256(meaning.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
-def digest(source: bytes) -> str:
-    """Return the SHA-256 of the text: equal text needs no second look at its meaning."""
-    return hashlib.sha256(source).hexdigest()
-
-
 class _Writer:
     """Writes a tree as text without what means nothing; notes the names that it uses.
 

@@ -30,6 +30,25 @@ class RevisionName:
     description: str
 
 
+@dataclass(frozen=True)
+class RevisionInfo:
+    """A revision file.
+
+    Attributes:
+        revision: its id.
+        down_revisions: what it builds on; empty for a base.
+        description: the first line of its docstring.
+        path: the file.
+        is_head: whether no revision builds on it.
+    """
+
+    revision: str
+    down_revisions: tuple[str, ...]
+    description: str
+    path: str
+    is_head: bool
+
+
 def parse_file_name(name: str) -> RevisionName | None:
     """Return what a file's name says, or None when it does not follow the rule."""
     found = _FILE_NAME.fullmatch(name)

@@ -16,6 +16,8 @@ from work_data_hub.io.schema import inspection, migration_runner
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import URL
 
 HEAD = "20251113_000001"
@@ -181,3 +183,25 @@ def test_history_is_listed_from_the_oldest() -> None:
     assert history[-1].is_head
     assert (history[-1].revision,) == migration_runner.heads()
     assert all(Path(info.path).is_file() for info in history)
+
+
+def test_every_verb_takes_another_project(
+    make_history: Callable[..., Path], revision_body: Callable[..., Any], database_url: URL
+) -> None:
+    body = revision_body("op.execute('CREATE TABLE mine (id INTEGER)')", "op.drop_table('mine')")
+    ini = make_history([body]) / "alembic.ini"
+    assert migration_runner.heads(ini) == ("20260101_0000",)
+    assert [info.revision for info in migration_runner.history(ini)] == ["20260101_0000"]
+    assert len(migration_runner.pending(database_url, alembic_ini=ini)) == 1
+    assert migration_runner.upgrade(database_url, alembic_ini=ini).after == ("20260101_0000",)
+    assert migration_runner.current(database_url, alembic_ini=ini) == ("20260101_0000",)
+    assert migration_runner.downgrade(database_url, alembic_ini=ini).after == ()
+    assert migration_runner.stamp(database_url, alembic_ini=ini).after == ("20260101_0000",)
+
+
+def test_a_project_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no Alembic configuration"):
+        migration_runner.heads(tmp_path / "alembic.ini")
+    (tmp_path / "alembic.ini").write_text("[alembic]\n", encoding="utf-8")
+    with pytest.raises(UsageError, match="script_location"):
+        migration_runner.heads(tmp_path / "alembic.ini")

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from work_data_hub.config import get_database_connection_string
-from work_data_hub.domain.revision import parse_file_name
+from work_data_hub.domain.revision import RevisionInfo, parse_file_name
 from work_data_hub.io.runs import metadata
 from work_data_hub.io.schema import inspection, migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
@@ -35,14 +35,14 @@ def test_there_is_one_head() -> None:
 
 
 @pytest.mark.parametrize("revision", HISTORY, ids=lambda info: info.revision)
-def test_name_and_id_agree(revision: migration_runner.RevisionInfo) -> None:
+def test_name_and_id_agree(revision: RevisionInfo) -> None:
     name = parse_file_name(Path(revision.path).name)
     assert name is not None
     assert name.id == revision.revision
 
 
 @pytest.mark.parametrize("revision", HISTORY, ids=lambda info: info.revision)
-def test_a_revision_imports_no_application_code(revision: migration_runner.RevisionInfo) -> None:
+def test_a_revision_imports_no_application_code(revision: RevisionInfo) -> None:
     assert "work_data_hub" not in Path(revision.path).read_text(encoding="utf-8")
 
 

@@ -25,9 +25,11 @@ class EnvFile(NamedTuple):
 def read_env_file(source: bytes) -> EnvFile | None:
     """Return what an env.py does; None when only executing it could tell."""
     try:
-        body = compile(source, "env.py", "exec", _ast.PyCF_ONLY_AST).body
+        module = compile(source, "env.py", "exec", _ast.PyCF_ONLY_AST)
     except (SyntaxError, ValueError):
         return None
+    assert isinstance(module, _ast.Module)
+    body = module.body
     if body and _is_text(body[0]):
         body = body[1:]
     bound: dict[str, str] = {}

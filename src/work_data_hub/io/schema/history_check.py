@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.applied import applied_rows, edited_checksum
-from work_data_hub.domain.checksum import checksum, digest
+from work_data_hub.domain.checksum import checksum
+from work_data_hub.domain.digest import digest
 from work_data_hub.io.schema.journal import JournalEntry, SourceMark
 
 if TYPE_CHECKING:

@@ -1,24 +1,27 @@
-"""The front door: run, undo, stamp and look at the migrations of the WorkDataHub schema.
+"""The front door: run, undo, stamp and look at migrations.
 
 Every verb takes the database explicitly or lets the settings decide, reaches the same run as
 the plain `alembic` command, and returns a value. It never touches the logging of its host, and
 may be called from several threads and inside a running event loop (it blocks it meanwhile).
+
+``alembic_ini`` names the project; left out, it is WorkDataHub's own, also in an installed wheel.
 """
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy.engine import make_url
 
 from work_data_hub.config import choose_database, get_settings
+from work_data_hub.domain.revision import RevisionInfo
 from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, WorkDataHubError
 from work_data_hub.io.schema import engine, project_files
 from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
@@ -28,6 +31,7 @@ from work_data_hub.io.schema.journal import JournalEntry, read_journal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection
 
@@ -38,25 +42,6 @@ if TYPE_CHECKING:
 _one_thread = threading.RLock()
 
 
-@dataclass(frozen=True)
-class RevisionInfo:
-    """A revision file.
-
-    Attributes:
-        revision: its id.
-        down_revisions: what it builds on; empty for a base.
-        description: the first line of its docstring.
-        path: the file.
-        is_head: whether no revision builds on it.
-    """
-
-    revision: str
-    down_revisions: tuple[str, ...]
-    description: str
-    path: str
-    is_head: bool
-
-
 def upgrade(
     database_url: str | URL | None = None,
     revision: str = "head",
@@ -64,6 +49,7 @@ def upgrade(
     ephemeral: bool = False,
     resolved: str | None = None,
     accept: Sequence[str] = (),
+    alembic_ini: Path | None = None,
 ) -> RunResult:
     """Apply the revisions up to ``revision``; each is one transaction.
 
@@ -74,6 +60,7 @@ def upgrade(
         ephemeral: record a database that is not recorded yet as a throw-away one, for tests.
         resolved: an interrupted revision that was undone by hand.
         accept: applied revisions whose edited or vanished file is accepted.
+        alembic_ini: the project.
 
     Returns:
         What was done; no steps when nothing had to be.
@@ -89,11 +76,17 @@ def upgrade(
     """
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
     _check(revision)
-    return _run(database_url, lambda config: command.upgrade(config, revision), permissions)
+    return _run(
+        database_url, lambda config: command.upgrade(config, revision), permissions, alembic_ini
+    )
 
 
 def downgrade(
-    database_url: str | URL | None = None, revision: str = "-1", *, confirm: str | None = None
+    database_url: str | URL | None = None,
+    revision: str = "-1",
+    *,
+    confirm: str | None = None,
+    alembic_ini: Path | None = None,
 ) -> RunResult:
     """Take back the revisions above ``revision``: ``-1`` is one step, ``base`` is all of them.
 
@@ -101,6 +94,7 @@ def downgrade(
         database_url: as ``upgrade``.
         revision: where to stop.
         confirm: the name of the database, which staging and prod require.
+        alembic_ini: the project.
 
     Raises:
         RefusedError: the database is staging or prod and was not named.
@@ -108,7 +102,9 @@ def downgrade(
     """
     permissions = Permissions(confirm=confirm)
     _check(revision)
-    return _run(database_url, lambda config: command.downgrade(config, revision), permissions)
+    return _run(
+        database_url, lambda config: command.downgrade(config, revision), permissions, alembic_ini
+    )
 
 
 def stamp(
@@ -117,6 +113,7 @@ def stamp(
     *,
     confirm: str | None = None,
     resolved: str | None = None,
+    alembic_ini: Path | None = None,
 ) -> RunResult:
     """Record that the database is at ``revision`` without running anything.
 
@@ -125,13 +122,16 @@ def stamp(
         revision: where the database is.
         confirm: the name of the database, which staging and prod require to stamp backwards.
         resolved: an interrupted revision that was finished by hand.
+        alembic_ini: the project.
 
     Raises:
         WorkDataHubError: as ``upgrade`` and ``downgrade``.
     """
     permissions = Permissions(confirm=confirm, resolved=resolved)
     _check(revision)
-    return _run(database_url, lambda config: command.stamp(config, revision), permissions)
+    return _run(
+        database_url, lambda config: command.stamp(config, revision), permissions, alembic_ini
+    )
 
 
 def record_environment(
@@ -139,6 +139,7 @@ def record_environment(
     database_url: str | URL | None = None,
     *,
     confirm: str | None = None,
+    alembic_ini: Path | None = None,
 ) -> None:
     """Change the environment class that the database is recorded as; it is journalled.
 
@@ -146,13 +147,15 @@ def record_environment(
         environment: dev, staging, prod or ephemeral.
         database_url: as ``upgrade``.
         confirm: the name of the database, which leaving staging or prod requires.
+        alembic_ini: the project.
 
     Raises:
         RefusedError: the database is staging or prod and was not named.
         WorkDataHubError: as ``upgrade``.
     """
     permissions = Permissions(record_environment=environment, confirm=confirm)
-    with _request(Request(database_url=database_url, permissions=permissions)) as config:
+    request = Request(database_url=database_url, permissions=permissions)
+    with _request(request, alembic_ini) as config:
         command.ensure_version(config)
 
 
@@ -176,45 +179,52 @@ def identity(database_url: str | URL | None = None) -> Identity | None:
         return read_identity(connection)
 
 
-def current(database_url: str | URL | None = None) -> tuple[str, ...]:
+def current(
+    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+) -> tuple[str, ...]:
     """Return the revisions that the database is at; empty when it has none. Changes nothing.
 
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return _run(database_url, _plan_nothing).before
+    return _run(database_url, _plan_nothing, Permissions(), alembic_ini).before
 
 
-def pending(database_url: str | URL | None = None, revision: str = "head") -> tuple[Step, ...]:
+def pending(
+    database_url: str | URL | None = None,
+    revision: str = "head",
+    *,
+    alembic_ini: Path | None = None,
+) -> tuple[Step, ...]:
     """Return the steps that ``upgrade`` would run, in order. Changes nothing.
 
     Raises:
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    with _request(request) as config, _worded():
+    with _request(request, alembic_ini) as config, _worded(config):
         command.upgrade(config, revision)
     assert request.plan is not None
     return request.plan.steps
 
 
-def heads() -> tuple[str, ...]:
+def heads(alembic_ini: Path | None = None) -> tuple[str, ...]:
     """Return the ids of the revisions that no other builds on; one, unless there are branches.
 
     Raises:
         HistoryError: a revision file cannot be read.
     """
-    with _scripts() as scripts:
+    with _worded(_config(alembic_ini)) as scripts:
         return tuple(sorted(scripts.get_heads()))
 
 
-def history() -> tuple[RevisionInfo, ...]:
+def history(alembic_ini: Path | None = None) -> tuple[RevisionInfo, ...]:
     """Return every revision, the oldest first.
 
     Raises:
         HistoryError: a revision file cannot be read.
     """
-    with _scripts() as scripts:
+    with _worded(_config(alembic_ini)) as scripts:
         return tuple(
             RevisionInfo(
                 revision=script.revision,
@@ -237,10 +247,11 @@ def _check(revision: object) -> None:
 def _run(
     database_url: str | URL | None,
     verb: Callable[[Config], None],
-    permissions: Permissions | None = None,
+    permissions: Permissions,
+    alembic_ini: Path | None,
 ) -> RunResult:
-    request = Request(database_url=database_url, permissions=permissions or Permissions())
-    with _request(request) as config, _worded():
+    request = Request(database_url=database_url, permissions=permissions)
+    with _request(request, alembic_ini) as config, _worded(config):
         verb(config)
     if request.result is None:
         raise RefusedError(
@@ -251,7 +262,7 @@ def _run(
 
 
 @contextmanager
-def _request(request: Request) -> Iterator[Config]:
+def _request(request: Request, alembic_ini: Path | None) -> Iterator[Config]:
     wait_seconds = get_settings().run_lock_wait
     if not _one_thread.acquire(timeout=wait_seconds):
         raise LockTimeoutError(
@@ -259,7 +270,7 @@ def _request(request: Request) -> Iterator[Config]:
             hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
         )
     try:
-        yield _config({REQUEST: request})
+        yield _config(alembic_ini, {REQUEST: request})
     finally:
         _one_thread.release()
 
@@ -272,8 +283,11 @@ def _looking(database_url: str | URL | None) -> Iterator[Connection]:
         yield connection
 
 
-def _config(attributes: dict[str, Any] | None = None) -> Config:
-    return Config(str(project_files.alembic_ini()), attributes=attributes)
+def _config(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
+    file = (
+        project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
+    )
+    return Config(str(file), attributes=attributes)
 
 
 def _plan_nothing(config: Config) -> None:
@@ -284,15 +298,14 @@ def _plan_nothing(config: Config) -> None:
 
 
 @contextmanager
-def _scripts() -> Iterator[ScriptDirectory]:
-    with _worded() as scripts:
-        yield scripts
-
-
-@contextmanager
-def _worded() -> Iterator[ScriptDirectory]:
+def _worded(config: Config) -> Iterator[ScriptDirectory]:
     """Word what Alembic says before or beside env.py."""
-    scripts = ScriptDirectory.from_config(_config())
+    try:
+        scripts = ScriptDirectory.from_config(config)
+    except CommandError as error:
+        raise UsageError(
+            f"{config.config_file_name}: {error}", hint="correct script_location in it"
+        ) from error
     try:
         yield scripts
     except WorkDataHubError:

@@ -1,10 +1,10 @@
-"""Where the package's own alembic.ini, migrations and seeds are."""
+"""Where an alembic.ini is; where the package's own migrations and seeds are."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from work_data_hub.errors import MissingError
+from work_data_hub.errors import MissingError, UsageError
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 # In a wheel they travel inside the package; in a checkout they are the repository's own.
@@ -36,6 +36,20 @@ def database_folder(ini: Path) -> Path | None:
     """
     file = ini.absolute()
     return None if file == alembic_ini() else file.parent
+
+
+def existing(alembic_ini: Path) -> Path:
+    """Return the path of a project's alembic.ini, made absolute.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not alembic_ini.is_file():
+        raise UsageError(
+            f"there is no Alembic configuration {alembic_ini}",
+            hint="name the project's alembic.ini",
+        )
+    return alembic_ini.absolute()
 
 
 def seed_file() -> Path:

@@ -1,0 +1,194 @@
+"""Where alembic.ini and pyproject.toml say that the revision files are, as Alembic reads them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from work_data_hub.errors import UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from configparser import ConfigParser
+    from typing import Any
+
+_SECTION = "alembic"
+_SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
+_HINT = "see https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file"
+# What is kept of a configuration: script_location, version_locations, prepend_sys_path,
+# recursive_version_locations, sourceless; a plain tuple, so that it can be cached.
+Options = tuple[str, tuple[str, ...], tuple[str, ...], bool, bool]
+
+
+def read_options(ini: str | None, toml: str | None) -> Options:
+    """Return what the configuration says about the revision files.
+
+    Args:
+        ini: the path of alembic.ini; what it says goes before the other.
+        toml: the path of a pyproject.toml with a ``[tool.alembic]``.
+
+    Raises:
+        UsageError: there is no script_location, or a value that Alembic refuses too.
+    """
+    values = _Values(ini, toml)
+    location = values.get("script_location")
+    if not isinstance(location, str):
+        source = ini or toml or "the configuration"
+        raise UsageError(f"{source} has no script_location", hint=_HINT)
+    return (
+        location,
+        values.paths("version_locations", ", *|(?: +)", "path_separator", "version_path_separator"),
+        values.paths("prepend_sys_path", r", *|(?: +)|\:", "path_separator"),
+        values.is_set("recursive_version_locations"),
+        values.is_set("sourceless"),
+    )
+
+
+def script_folder(options: Options) -> str:
+    """Return the absolute path of the folder with env.py.
+
+    Raises:
+        UsageError: it, or the package that it is in, is not there.
+    """
+    folder = _folder(options[0], options[2])
+    if not os.path.exists(folder):
+        raise UsageError(f"the script location {folder} does not exist", hint="wdh db init")
+    return folder
+
+
+def version_folders(options: Options) -> list[str]:
+    """Return the folders with revision files that there are, absolute, without symbolic links.
+
+    Raises:
+        UsageError: the script location, or the package that it is in, is not there.
+    """
+    folder = script_folder(options)
+    _, versions, search, _, _ = options
+    wanted = [_folder(version, search) for version in versions]
+    return [
+        os.path.realpath(each)
+        for each in wanted or [os.path.join(folder, "versions")]
+        if os.path.exists(each)
+    ]
+
+
+class _Values:
+    """The options of alembic.ini, and behind them those of pyproject.toml."""
+
+    def __init__(self, ini: str | None, toml: str | None) -> None:
+        self._path = ini
+        self._ini = _read_ini(ini)
+        self._toml = _read_toml(toml)
+        self._toml_here = {"here": _here(toml)}
+
+    def get(self, name: str) -> Any:
+        text = self._from_ini(name)
+        return self._from_toml(name) if text is None else text
+
+    def is_set(self, name: str) -> bool:
+        text = self._from_ini(name)
+        if text is not None:
+            return text == "true"
+        value = self._toml.get(name, False)
+        if not isinstance(value, bool):
+            raise UsageError(f"{name} in pyproject.toml is neither true nor false", hint=_HINT)
+        return value
+
+    def paths(self, name: str, legacy: str, *separators: str) -> tuple[str, ...]:
+        """Return a list of paths; ``legacy`` splits it where no separator is named."""
+        import re
+
+        text = self._from_ini(name)
+        if not text:
+            return tuple(self._from_toml(name) or ())
+        named = [self._from_ini(each) for each in separators]
+        chosen = next((each for each in named if each is not None), None)
+        if chosen is None:
+            return tuple(re.split(legacy, text))
+        if chosen not in _SEPARATORS:
+            raise UsageError(f"{chosen!r} is no path_separator", hint=_HINT)
+        return tuple(part.strip() for part in text.split(_SEPARATORS[chosen]) if part)
+
+    def _from_ini(self, name: str) -> str | None:
+        import configparser
+
+        try:
+            return self._ini.get(_SECTION, name, fallback=None)
+        except configparser.Error as error:
+            line = str(error).replace("\n", " ")
+            raise UsageError(f"{name} in {self._path} cannot be read: {line}", hint=_HINT) from None
+
+    def _from_toml(self, name: str) -> Any:
+        value = self._toml.get(name)
+        try:
+            if isinstance(value, list):
+                return [part % self._toml_here for part in value]
+            return value % self._toml_here if isinstance(value, str) else value
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"{name} in pyproject.toml: {error}", hint=_HINT) from None
+
+
+def _here(path: str | None) -> str:
+    """Return what ``%(here)s`` means in a file."""
+    return os.path.dirname(os.path.abspath(path)).replace(os.sep, "/") if path else "."
+
+
+def _read_ini(path: str | None) -> ConfigParser:
+    # Imported here: what was read is cached, and then nobody pays for the import.
+    import configparser
+
+    parser = configparser.ConfigParser({"here": _here(path)})
+    try:
+        parser.read([path] if path else [], encoding="locale")
+    except (configparser.Error, UnicodeDecodeError) as error:
+        line = str(error).replace("\n", " ")
+        raise UsageError(f"{path} cannot be read: {line}", hint=_HINT) from None
+    return parser
+
+
+def _read_toml(path: str | None) -> dict[str, Any]:
+    if path is None or not os.path.exists(path):
+        return {}
+    import tomllib
+
+    try:
+        with open(path, "rb") as file:
+            options = tomllib.load(file).get("tool", {}).get(_SECTION, {})
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}", hint=_HINT) from None
+    if not isinstance(options, dict):
+        raise UsageError(f"[tool.alembic] of {path} is no table", hint=_HINT)
+    return options
+
+
+def _folder(location: str, search: tuple[str, ...]) -> str:
+    """Return the absolute path of a location; ``package:folder`` is inside of a package."""
+    if os.path.isabs(location) or ":" not in location:
+        return os.path.abspath(location)
+    package, *parts = location.split(":")
+    path: list[str] | None = [*search, *sys.path]
+    for name in _parents(package):
+        path = _package_path(name, path)
+        if not path:
+            raise UsageError(
+                f"the package {package} of {location} is not there",
+                hint="install it, or name its parent folder in prepend_sys_path",
+            )
+    assert path
+    return os.path.abspath(os.path.join(path[0], *parts))
+
+
+def _parents(package: str) -> list[str]:
+    names = package.split(".")
+    return [".".join(names[: count + 1]) for count in range(len(names))]
+
+
+def _package_path(name: str, path: list[str] | None) -> list[str]:
+    """Return where a package's files are, without importing it."""
+    from importlib.machinery import PathFinder
+
+    spec = PathFinder.find_spec(name, path)
+    if spec is None:  # an editable installation may bring a finder of its own
+        found = (finder.find_spec(name, None) for finder in sys.meta_path)
+        spec = next((each for each in found if each is not None), None)
+    return list(spec.submodule_search_locations or ()) if spec is not None else []
