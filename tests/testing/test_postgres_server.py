@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from work_data_hub.errors import MissingError
 from work_data_hub.testing import postgres_binaries, postgres_server
-from work_data_hub.testing.postgres_cache import built_once, own_folder
+from work_data_hub.testing.cache import built_once, own_folder
 from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:

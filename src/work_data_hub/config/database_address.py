@@ -71,7 +71,9 @@ class DatabaseAddress(NamedTuple):
         in_memory = (
             uri.path == ":memory:"
             or "mode=memory" in uri.query
-            or "memory" in self.query.get("mode", "")
+            or "vfs=memdb" in uri.query
+            or self.query.get("mode") == "memory"
+            or self.query.get("vfs") == "memdb"
         )
         return None if in_memory or not uri.path else Path(unquote(uri.path))
 

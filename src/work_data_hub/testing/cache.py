@@ -5,6 +5,8 @@ They live in one folder of our own:
     lock                   held while something is being built
     <name>/                built; its file `complete` says of how many entries
     building-<random>/     not finished: renamed when it is, removed by the next build otherwise
+
+The time of `complete` is that of the last use.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 _LOCK_SECONDS = 240.0
 _LOCK_POLL_SECONDS = 0.02
+_WEEK_SECONDS = 7 * 24 * 3600.0
 
 
 def own_folder(folder: Path, mode: int) -> Path:
@@ -50,7 +53,9 @@ def own_folder(folder: Path, mode: int) -> Path:
     return folder
 
 
-def built_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
+def built_once(
+    cache: Path, name: str, build: Callable[[Path], None], *, at_most: int | None = None
+) -> Path:
     """Return the folder of that name, building it unless it is there and complete.
 
     Processes that do this at the same time build once: the others wait. A build that is killed
@@ -58,16 +63,18 @@ def built_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
 
     Args:
         cache: the folder from `own_folder`.
-        name: of the folder; whatever changes its content belongs in it.
+        name: of the folder, `kind-...`; whatever changes its content belongs in it.
         build: fills the empty folder that it is given.
+        at_most: how many of this kind to keep: those used last, none that a week did not use.
 
     Raises:
         MissingError: another process held the lock for 240 seconds.
     """
     folder = cache / name
     if _is_complete(folder):
+        os.utime(folder / "complete")
         return folder
-    with _locked(cache / "lock"):
+    with locked(cache / "lock"):
         if not _is_complete(folder):
             try:
                 _build(folder, build)
@@ -75,7 +82,17 @@ def built_once(cache: Path, name: str, build: Callable[[Path], None]) -> Path:
                 # Afterwards: programs of a build that was killed may have written until now.
                 for leftover in cache.glob("building-*"):
                     shutil.rmtree(leftover, ignore_errors=True)
+            if at_most is not None:
+                _prune(cache, name.split("-", 1)[0], at_most)
     return folder
+
+
+def _prune(cache: Path, kind: str, at_most: int) -> None:
+    found = [(mark.stat().st_mtime, mark.parent) for mark in cache.glob(f"{kind}-*/complete")]
+    week_ago = time.time() - _WEEK_SECONDS
+    for number, (used, folder) in enumerate(sorted(found, reverse=True)):
+        if number >= at_most or used < week_ago:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
@@ -103,7 +120,12 @@ def _entries(folder: Path) -> int:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of that file for the block.
+
+    Raises:
+        MissingError: another process held it for 240 seconds.
+    """
     import fcntl  # not on Windows
 
     path.touch(mode=0o600)

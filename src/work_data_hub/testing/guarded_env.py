@@ -1,0 +1,70 @@
+"""Runs an env.py that does not hand over to the package, on the one database that it may touch.
+
+Such an env.py decides by itself where it connects to, be it by its settings: a test suite that
+asks it for a test database could migrate another one. Alembic tells it the URL in every way that
+is usual, and where it configures another database nothing is run.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from sqlalchemy.engine import make_url
+
+from work_data_hub.config.database_url import mask
+from work_data_hub.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+
+@contextmanager
+def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
+    """Yield a Config with which every command of Alembic reaches that database or is refused.
+
+    Raises:
+        RefusedError: env.py configured another database; nothing was run on it.
+    """
+    config = Config(str(alembic_ini))
+    text = url.render_as_string(hide_password=False)
+    config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
+    # It is read by now. Without its name the usual env.py leaves the logging of its host alone:
+    # fileConfig would disable every logger there is.
+    config.config_file_name = None
+
+    class OnlyThisDatabase(EnvironmentContext):
+        def configure(self, *arguments: Any, **options: Any) -> None:
+            connection = arguments[0] if arguments else options.get("connection")
+            _refuse_another(connection.engine.url if connection else options.get("url"), url)
+            super().configure(*arguments, **options)
+
+    variables = {"DATABASE_URL": text, "WDH_DATABASE__URI": text}
+    # Alembic's commands make their context from this name, and from nothing that is passed.
+    with (
+        mock.patch.object(command, "EnvironmentContext", OnlyThisDatabase),
+        mock.patch.dict("os.environ", variables),
+    ):
+        yield config
+
+
+def _refuse_another(found: URL | str | None, meant: URL) -> None:
+    url = make_url(found) if found is not None else None
+    if url is None or _place(url) != _place(meant):
+        raise RefusedError(
+            f"env.py connects to {mask(url) if url is not None else 'no database'}, where"
+            f" {mask(meant)} was asked for; nothing was run",
+            hint="take the URL from config.get_main_option('sqlalchemy.url') there, or hand over:"
+            " work_data_hub.io.schema.environment.run",
+        )
+
+
+def _place(url: URL) -> tuple[object, ...]:
+    return url.get_backend_name(), url.host, url.port, url.database

