@@ -16,6 +16,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     [
         ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
         ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
+        ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "ours is x"),
         ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
     ],
 )

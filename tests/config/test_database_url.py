@@ -60,6 +60,7 @@ def test_an_at_sign_in_the_query_is_not_the_end_of_the_password() -> None:
         "",
         "mysql://u:hunter2@h/x",
         "postgresql://u:hunter2@h:port/x",
+        "postgresql://u:hunter2@h:/x",
         "://u:hunter2@h",
     ],
 )

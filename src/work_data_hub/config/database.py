@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
+from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
 from work_data_hub.config.database_url import mask, normalize, parse_database_url
 from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
@@ -15,11 +16,11 @@ from work_data_hub.errors import SettingsError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pydantic import SecretStr
+
     from work_data_hub.config.settings import Settings
 
 log = logging.getLogger(__name__)
-
-DEFAULT_DATABASE = "workdatahub_dev.db"
 
 
 @dataclass(frozen=True)
@@ -66,16 +67,19 @@ def choose_database(
         SettingsError: when what was chosen is no URL, or ``ENVIRONMENT`` is prod and the
             database is not PostgreSQL.
     """
-    if explicit is not None:
-        target = _target(explicit, explicit_source)
-    elif settings.database_url is not None:
-        target = _target(settings.database_url.get_secret_value(), "DATABASE_URL")
-        _warn_when_overruled(target, settings)
-    elif settings.database.uri is not None:
-        target = _target(settings.database.uri.get_secret_value(), "WDH_DATABASE__URI")
-    else:
+    chosen: Choice[str | URL] = choose(
+        explicit,
+        explicit_source,
+        _revealed(settings.database_url),
+        _revealed(settings.database.uri),
+    )
+    if chosen.value is None:
         file = (folder or settings.root) / DEFAULT_DATABASE
-        target = DatabaseTarget(URL.create("sqlite", database=str(file)), "the default")
+        target = DatabaseTarget(URL.create("sqlite", database=str(file)), chosen.source)
+    else:
+        target = _target(chosen.value, chosen.source)
+    if explicit is None and settings.database_url is not None:
+        _warn_when_overruled(target, settings)
     _require_postgresql_in_prod(target, settings)
     return target
 
@@ -83,6 +87,10 @@ def choose_database(
 def get_database_connection_string() -> str:
     """Return the URL of the session's database **with its password**: never print it."""
     return choose_database(get_settings()).url.render_as_string(hide_password=False)
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()
 
 
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
@@ -104,7 +112,7 @@ def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:
 
 
 def _require_postgresql_in_prod(target: DatabaseTarget, settings: Settings) -> None:
-    if settings.environment == "prod" and target.url.get_backend_name() != "postgresql":
+    if not may_be_used(settings.environment, target.url.get_backend_name()):
         raise SettingsError(
             f"ENVIRONMENT is prod, which needs PostgreSQL, but {target.source} is {target}"
             " (tried: an explicit URL, DATABASE_URL, WDH_DATABASE__URI, the default)",

@@ -11,18 +11,10 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from work_data_hub.config.project_root import project_root as project_root
 from work_data_hub.errors import SettingsError
 
 Environment = Literal["dev", "staging", "prod"]
-
-
-def project_root() -> Path:
-    """Return the folder of ``alembic.ini`` in a checkout, else the working directory.
-
-    An installed wheel has no project around it; its own folder is no place for a database.
-    """
-    checkout = Path(__file__).resolve().parents[3]
-    return checkout if (checkout / "alembic.ini").is_file() else Path.cwd()
 
 
 class DatabaseSettings(BaseModel):

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.environment_class import go_together
+
 if TYPE_CHECKING:
-    from work_data_hub.domain.target import EnvironmentClass, Target
+    from work_data_hub.domain.environment_class import EnvironmentClass
+    from work_data_hub.domain.target import Target
 
 _PROTECTED = ("staging", "prod")
 
@@ -25,7 +28,7 @@ def check_environment(target: Target, session: EnvironmentClass) -> Refusal | No
     A database that is not recorded yet takes the session's class; a throw-away one belongs to
     every session.
     """
-    if target.identity is None or target.identity.environment in {"ephemeral", session}:
+    if target.identity is None or go_together(target.identity.environment, session):
         return None
     recorded = target.identity.environment
     return Refusal(

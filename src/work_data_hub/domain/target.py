@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
+
+from work_data_hub.domain.environment_class import ENVIRONMENT_CLASSES, EnvironmentClass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-EnvironmentClass = Literal["dev", "staging", "prod", "ephemeral"]
-ENVIRONMENT_CLASSES: tuple[EnvironmentClass, ...] = get_args(EnvironmentClass)
+__all__ = [
+    "ENVIRONMENT_CLASSES",
+    "EnvironmentClass",
+    "Identity",
+    "Target",
+    "identity_of_copy",
+    "strictest",
+]
 
 
 @dataclass(frozen=True)

@@ -69,8 +69,7 @@ def project_folder(config: Config) -> Path | None:
     """
     if not config.config_file_name:
         return None
-    file = Path(config.config_file_name).absolute()
-    return None if file == project_files.alembic_ini() else file.parent
+    return project_files.database_folder(Path(config.config_file_name))
 
 
 def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:

@@ -6,24 +6,22 @@ import logging
 import re
 import time
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from work_data_hub.config.database_url import mask, scrub
+from work_data_hub.config.database_url import address_of, mask, scrub
 from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.io.schema.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 
-# A server that drops packets would otherwise hold a command for minutes.
-CONNECT_TIMEOUT_SECONDS = 10
 CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 _NOT_YET = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
@@ -151,19 +149,7 @@ def exists(url: URL) -> bool:
 
 def sqlite_file(url: URL) -> Path | None:
     """Return the file of a SQLite URL, also of a ``file:`` URI; None when it is in memory."""
-    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
-        return None
-    if not url.database.startswith("file:"):
-        return Path(url.database)
-    uri = urlsplit(url.database)
-    in_memory = (
-        uri.path == ":memory:"
-        or "mode=memory" in uri.query
-        or "vfs=memdb" in uri.query
-        or url.query.get("mode") == "memory"
-        or url.query.get("vfs") == "memdb"
-    )
-    return None if in_memory or not uri.path else Path(unquote(uri.path))
+    return address_of(url).file
 
 
 def _stay_open(context: ExceptionContext) -> None:
@@ -196,7 +182,7 @@ def _postgresql_arguments(url: URL) -> dict[str, Any]:
     arguments: dict[str, Any] = {
         # Prepared statements do not survive a transaction pooler.
         "prepare_threshold": None,
-        "application_name": "work_data_hub",
+        "application_name": APPLICATION_NAME,
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     }
     return {name: value for name, value in arguments.items() if name not in url.query}

@@ -14,26 +14,14 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from work_data_hub.io.schema.engine import sqlite_file
+from work_data_hub.io.schema.file_pin import file_pin
 from work_data_hub.io.schema.framework_tables import IDENTITY, NAMES
+from work_data_hub.io.schema.postgresql_facts import facts_question, postgresql_pin
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
 
-_POSTGRESQL = sa.text(
-    """
-    SELECT current_user AS database_user,
-           coalesce(:schema, version.relnamespace::regnamespace::name, current_schema()) AS schema,
-           (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
-           (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
-           pg_backend_pid() AS backend_pid,
-           (SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname)), '[]')
-              FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-             WHERE c.relname = ANY (:names) AND c.relkind = 'r'
-               AND has_table_privilege(c.oid, 'SELECT')) AS framework_tables
-      FROM (SELECT to_regclass(:version_table)::oid AS oid) AS wanted
-      LEFT JOIN pg_class AS version ON version.oid = wanted.oid
-    """
-)
+_POSTGRESQL = sa.text(facts_question(":schema", ":version_table", ":names"))
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ def read_facts(connection: Connection, version_table: str, schema: str | None) -
     return DatabaseFacts(
         user=row.database_user,
         schema=row.schema,
-        pin=f"postgresql:{row.system_identifier}:{row.database_oid}",
+        pin=postgresql_pin(row.system_identifier, row.database_oid),
         framework_tables=frozenset(n for s, n in row.framework_tables if s == row.schema),
         identity_schemas=tuple(sorted(s for s, n in row.framework_tables if n == IDENTITY)),
         backend_pid=row.backend_pid,
@@ -90,7 +78,7 @@ def _file_pin(url: URL) -> str:
     file = sqlite_file(url)
     if file is None or not file.exists():
         return f"{url.get_backend_name()}:memory"
-    return f"{url.get_backend_name()}:{file.stat().st_ino}"
+    return file_pin(file)
 
 
 @dataclass(frozen=True)

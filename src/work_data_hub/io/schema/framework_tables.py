@@ -7,12 +7,10 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record import IDENTITY, IN_PROGRESS, JOURNAL, NAMES
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
 
-IDENTITY = "work_data_hub_identity"
-JOURNAL = "work_data_hub_journal"
-IN_PROGRESS = "work_data_hub_in_progress"
-NAMES = frozenset({IDENTITY, JOURNAL, IN_PROGRESS})
+__all__ = ["IDENTITY", "IN_PROGRESS", "JOURNAL", "NAMES", "FrameworkTables", "framework_tables"]
 
 
 class FrameworkTables(NamedTuple):

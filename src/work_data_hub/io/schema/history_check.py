@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.applied import applied_rows, edited_checksum
 from work_data_hub.domain.checksum import checksum
 from work_data_hub.domain.digest import digest
 from work_data_hub.io.schema.journal import JournalEntry, SourceMark
@@ -64,7 +65,7 @@ def applied_scripts(scripts: ScriptDirectory, heads: tuple[str, ...]) -> list[Sc
 
 def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[Script]:
     """Return the applied revisions that the journal does not hold as applied."""
-    known = _applied_rows(journal)
+    known = applied_rows(journal)
     return [script for script in applied if script.revision not in known]
 
 
@@ -72,56 +73,32 @@ def findings(
     journal: list[JournalEntry], applied: list[Script], scripts: ScriptDirectory
 ) -> list[HistoryFinding]:
     """Return the applied revisions that were edited or have vanished."""
-    rows = _applied_rows(journal)
+    rows = applied_rows(journal)
     edited = (_edited(script, rows.get(script.revision)) for script in applied)
     return [finding for finding in edited if finding is not None] + list(
-        _vanished(_applied_rows(journal, vanished_only=True), scripts)
+        _vanished(applied_rows(journal, since_last_stamp=True), scripts)
     )
 
 
-def _applied_rows(
-    journal: list[JournalEntry], *, vanished_only: bool = False
-) -> dict[str, JournalEntry]:
-    """Return the row of each revision that is applied by what the journal says.
-
-    A stamp is a person's word on where the database is: what came before it says nothing about
-    files that have vanished since, but its checksums stay good.
-    """
-    rows: dict[str, JournalEntry] = {}
-    for entry in _since_last_stamp(journal) if vanished_only else journal:
-        if entry.outcome != "done":
-            continue
-        if entry.direction == "downgrade" or _accepts_that_it_is_gone(entry):
-            rows.pop(entry.revision, None)
-        elif entry.direction in {"upgrade", "adopt", "accept"}:
-            rows[entry.revision] = entry
-    return rows
-
-
-def _since_last_stamp(journal: list[JournalEntry]) -> list[JournalEntry]:
-    stamps = [number for number, entry in enumerate(journal) if entry.direction == "stamp"]
-    return journal[stamps[-1] + 1 :] if stamps else journal
-
-
-def _accepts_that_it_is_gone(entry: JournalEntry) -> bool:
-    return entry.direction == "accept" and entry.checksum is None
-
-
 def _edited(script: Script, row: JournalEntry | None) -> HistoryFinding | None:
-    if row is None or row.checksum is None:
+    if row is None:
         return None
+    found = edited_checksum(row, _digest(script), lambda: _checksum(script))
+    if found is None:
+        return None
+    return HistoryFinding(script.revision, row.checksum, script.path, found)
+
+
+def _digest(script: Script) -> str | None:
     try:
-        if digest(Path(script.path).read_bytes()) == row.digest:
-            return None
+        return digest(Path(script.path).read_bytes())
     except OSError:
         return None
+
+
+def _checksum(script: Script) -> str | None:
     mark = source_mark(script)
-    # Another scheme of checksums says nothing about the content.
-    if mark is None or mark.checksum == row.checksum:
-        return None
-    if mark.checksum.split(":")[0] != row.checksum.split(":")[0]:
-        return None
-    return HistoryFinding(script.revision, row.checksum, script.path, mark.checksum)
+    return None if mark is None else mark.checksum
 
 
 def _vanished(rows: dict[str, JournalEntry], scripts: ScriptDirectory) -> Iterator[HistoryFinding]:

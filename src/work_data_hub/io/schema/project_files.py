@@ -26,6 +26,18 @@ def alembic_ini() -> Path:
     )
 
 
+def database_folder(ini: Path) -> Path | None:
+    """Return where the default database of a project lies; None for the settings' own root.
+
+    The folder inside of an installed package is no place for a database.
+
+    Args:
+        ini: the project's alembic.ini.
+    """
+    file = ini.absolute()
+    return None if file == alembic_ini() else file.parent
+
+
 def existing(alembic_ini: Path) -> Path:
     """Return the path of a project's alembic.ini, made absolute.
 

@@ -7,7 +7,7 @@ import os
 from work_data_hub.domain.history import History
 from work_data_hub.domain.revision_file import Declared, Finding, RevisionFile
 from work_data_hub.io.schema.revision_cache import RevisionCache, stamp
-from work_data_hub.io.schema.script_locations import read_options, version_folders
+from work_data_hub.io.schema.script_locations import read_options, script_folder, version_folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ _CACHED_BYTECODE = "__pycache__"
 
 
 def read_history(ini: str | None, toml: str | None = None) -> History:
-    """Return the history of a project, in the order in which Alembic loads its files.
+    """Return the history of a project, as ``read_project``."""
+    return read_project(ini, toml)[1]
+
+
+def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History]:
+    """Return the folder of env.py, and the history in the order in which Alembic loads its files.
 
     What cannot be told without executing a file is among the history's findings. What was read
     before is taken from the user's cache while size and times of a file are the same.
@@ -51,7 +56,7 @@ def read_history(ini: str | None, toml: str | None = None) -> History:
                 if file is not None:
                     files.append(file)
     cache.save()
-    return History(files)
+    return script_folder(options), History(files)
 
 
 def _options(ini: str | None, toml: str | None, cache: RevisionCache) -> Options:

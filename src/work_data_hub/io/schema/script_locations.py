@@ -44,16 +44,26 @@ def read_options(ini: str | None, toml: str | None) -> Options:
     )
 
 
+def script_folder(options: Options) -> str:
+    """Return the absolute path of the folder with env.py.
+
+    Raises:
+        UsageError: it, or the package that it is in, is not there.
+    """
+    folder = _folder(options[0], options[2])
+    if not os.path.exists(folder):
+        raise UsageError(f"the script location {folder} does not exist", hint="wdh db init")
+    return folder
+
+
 def version_folders(options: Options) -> list[str]:
     """Return the folders with revision files that there are, absolute, without symbolic links.
 
     Raises:
         UsageError: the script location, or the package that it is in, is not there.
     """
-    location, versions, search, _, _ = options
-    folder = _folder(location, search)
-    if not os.path.exists(folder):
-        raise UsageError(f"the script location {folder} does not exist", hint="wdh db init")
+    folder = script_folder(options)
+    _, versions, search, _, _ = options
     wanted = [_folder(version, search) for version in versions]
     return [
         os.path.realpath(each)

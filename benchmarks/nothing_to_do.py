@@ -1,0 +1,98 @@
+"""What it takes to find out that there is nothing to do, beside `alembic upgrade head` in one run.
+
+    python benchmarks/nothing_to_do.py [--runs 9] [--revisions 1 100 1000]
+                                       [--engines sqlite postgresql]
+
+Whole processes on a database at head, in turn (Alembic, ours, Alembic, ours, ...); prints medians
+in milliseconds and the median of the ratios pair by pair. "Cached" runs write and read bytecode;
+"not cached" runs write none: revisions, and the package where it is not compiled, are compiled
+again each time, as in many containers. What either remembers between runs is warm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from run_cost import GUARDED_ENV, PLAIN_ENV, _postgresql_urls, _sqlite_urls, upgrade, write_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+LOOK = (
+    "import sys; from pathlib import Path;"
+    "from work_data_hub.io.schema.first_look import look;"
+    "sys.exit(look(Path('alembic.ini')) is None)"
+)
+COMMANDS = {
+    "alembic": [sys.executable, "-m", "alembic", "upgrade", "head"],
+    "ours": [sys.executable, "-c", LOOK],
+}
+
+
+def seconds(command: list[str], folder: Path, environment: Mapping[str, str]) -> float:
+    started = time.perf_counter()
+    process = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if process.returncode:
+        sys.exit(f"{command}: {process.stderr or 'not settled'}")
+    return time.perf_counter() - started
+
+
+def measure(projects: Mapping[str, tuple[Path, str]], runs: int, *, is_cached: bool) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    if not is_cached:
+        environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        for folder, _ in projects.values():
+            for cached in folder.rglob("__pycache__"):
+                shutil.rmtree(cached)
+    found: dict[str, list[float]] = {name: [] for name in projects}
+    for number in range(runs + 1):
+        for name, (folder, url) in projects.items():
+            urls = {"DATABASE_URL": url, "BENCHMARK_URL": url}
+            took = seconds(COMMANDS[name], folder, {**environment, **urls})
+            if number:  # the first round warms what may be warm
+                found[name].append(took)
+    ratios = [ours / theirs for ours, theirs in zip(found["ours"], found["alembic"], strict=True)]
+    cells = [f"{name} {statistics.median(each) * 1000:.0f} ms" for name, each in found.items()]
+    label = "cached" if is_cached else "not cached"
+    print(f"  {label}: {'; '.join(cells)}; ours is x{statistics.median(ratios):.2f}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=9)
+    parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
+    parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
+    arguments = parser.parse_args()
+    environments = {"alembic": PLAIN_ENV.format(per_migration=False), "ours": GUARDED_ENV}
+    with ExitStack() as stack:
+        scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        urls = {"sqlite": _sqlite_urls(scratch)}
+        if "postgresql" in arguments.engines:
+            urls["postgresql"] = _postgresql_urls(stack)
+        for engine in arguments.engines:
+            for revisions in arguments.revisions:
+                projects = {}
+                for name, env in environments.items():
+                    folder = scratch / f"{engine}_{revisions}_{name}"
+                    write_project(folder, env, revisions)
+                    projects[name] = folder, urls[engine]()
+                    upgrade(*projects[name])
+                print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
+                for is_cached in (True, False):
+                    measure(projects, arguments.runs, is_cached=is_cached)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""What a database records about itself: Alembic's version rows and the framework's tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+VERSION_TABLE = "alembic_version"
+IDENTITY = "work_data_hub_identity"
+JOURNAL = "work_data_hub_journal"
+IN_PROGRESS = "work_data_hub_in_progress"
+NAMES = frozenset({IDENTITY, JOURNAL, IN_PROGRESS})
+
+
+class JournalRow(NamedTuple):
+    """What the journal says of one step, as far as it is compared with the files."""
+
+    revision: str
+    direction: str
+    outcome: str
+    checksum: str | None
+    digest: str | None
+
+
+JOURNAL_COLUMNS = ", ".join(JournalRow._fields)
+
+
+class DatabaseRecord(NamedTuple):
+    """What was found in one database, at one moment.
+
+    Attributes:
+        versions: the rows of the version table.
+        identities: environment class and pin, for each row of the identity.
+        pin: what the identity's pin must be if the database is no copy.
+        interrupted: how many marks of interrupted revisions there are.
+        journal: every row, the oldest first.
+    """
+
+    versions: tuple[str, ...]
+    identities: tuple[tuple[str, str], ...]
+    pin: str
+    interrupted: int
+    journal: tuple[JournalRow, ...]
+
+
+def as_record(
+    versions: Iterable[tuple[Any]],
+    identities: Iterable[Any],
+    pin: str,
+    interrupted: int,
+    journal: Iterable[Any],
+) -> DatabaseRecord | None:
+    """Return rows as a record; None when SQLite holds another type in a column of text."""
+    record = DatabaseRecord(
+        tuple(version for (version,) in versions),
+        tuple((environment, found) for environment, found in identities),
+        pin,
+        interrupted,
+        tuple(map(JournalRow._make, journal)),
+    )
+    texts = (*record.versions, *(text for pair in record.identities for text in pair))
+    return record if all(isinstance(text, str) for text in texts) else None
