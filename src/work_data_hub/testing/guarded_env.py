@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from sqlalchemy.engine import make_url
@@ -40,16 +39,17 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
     # fileConfig would disable every logger there is.
     config.config_file_name = None
 
-    class OnlyThisDatabase(EnvironmentContext):
-        def configure(self, *arguments: Any, **options: Any) -> None:
-            connection = arguments[0] if arguments else options.get("connection")
-            _refuse_another(connection.engine.url if connection else options.get("url"), url)
-            super().configure(*arguments, **options)
+    configure = EnvironmentContext.configure
+
+    def guarded(context: EnvironmentContext, *arguments: Any, **options: Any) -> None:
+        connection = arguments[0] if arguments else options.get("connection")
+        _refuse_another(connection.engine.url if connection else options.get("url"), url)
+        configure(context, *arguments, **options)
 
     variables = {"DATABASE_URL": text, "WDH_DATABASE__URI": text}
-    # Alembic's commands make their context from this name, and from nothing that is passed.
+    # Alembic's commands make their context themselves, so it is guarded where all of them pass.
     with (
-        mock.patch.object(command, "EnvironmentContext", OnlyThisDatabase),
+        mock.patch.object(EnvironmentContext, "configure", guarded),
         mock.patch.dict("os.environ", variables),
     ):
         yield config

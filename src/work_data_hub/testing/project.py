@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import work_data_hub
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
+from work_data_hub.io.schema.script_locations import read_options, script_folder, version_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,21 +133,11 @@ class Project:
             ) from error
 
     def _script_location(self) -> Path:
-        return self._folders()[0]
+        return Path(script_folder(read_options(str(self.alembic_ini), None)))
 
     def _folders(self) -> list[Path]:
-        from alembic.config import Config
-        from alembic.script import ScriptDirectory
-        from alembic.util import CommandError
-
-        try:
-            scripts = ScriptDirectory.from_config(Config(str(self.alembic_ini)))
-            locations = scripts.version_locations or []
-            return [Path(path).resolve() for path in (scripts.dir, *locations)]
-        except CommandError as error:
-            raise UsageError(
-                f"{self.alembic_ini}: {error}", hint="correct script_location in it"
-            ) from error
+        options = read_options(str(self.alembic_ini), None)
+        return [self._script_location(), *map(Path, version_folders(options))]
 
 
 def _files(folder: Path) -> list[Path]:
