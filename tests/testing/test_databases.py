@@ -409,9 +409,12 @@ def test_a_server_that_does_not_answer_is_named(project: Project) -> None:
 @pytest.mark.parametrize(
     ("text", "error"), [("sqlite:///x.db", UsageError), ("nonsense", SettingsError)]
 )
-def test_an_existing_server_must_be_postgresql(text: str, error: type[Exception]) -> None:
+def test_an_existing_server_must_be_postgresql(
+    text: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WDH_TEST_DATABASE_URI", text)
     with pytest.raises(error, match="WDH_TEST_DATABASE_URI"):
-        existing_server(text)
+        existing_server(None)
 
 
 # Bad input

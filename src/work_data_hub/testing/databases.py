@@ -275,20 +275,25 @@ def this_run() -> str:
     return os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
 
 
-def existing_server(chosen: str | URL | None) -> URL | None:
+def existing_server(chosen: str | URL | None, *, source: str = "server") -> URL | None:
     """Return the PostgreSQL server that was chosen or is named by WDH_TEST_DATABASE_URI, if any.
+
+    Args:
+        chosen: what the caller chose.
+        source: how, in words, for errors.
 
     Raises:
         SettingsError: it is no database URL.
         UsageError: it is not PostgreSQL.
     """
-    chosen = chosen or os.environ.get(SERVER_VARIABLE)
+    if not chosen:
+        chosen, source = os.environ.get(SERVER_VARIABLE), SERVER_VARIABLE
     if not chosen:
         return None
-    url = chosen if isinstance(chosen, URL) else parse_database_url(chosen, source=SERVER_VARIABLE)
+    url = chosen if isinstance(chosen, URL) else parse_database_url(chosen, source=source)
     if url.get_backend_name() != "postgresql":
         raise UsageError(
-            f"{SERVER_VARIABLE} is {mask(url)}, which is no PostgreSQL server",
+            f"{source} is {mask(url)}, which is no PostgreSQL server",
             hint="name one: postgresql://user:password@host:5432/postgres",
         )
     return url

@@ -62,6 +62,12 @@ class _Options:
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
+    def check(self) -> None:
+        """Refuse a choice in the ini file that is none; the command line was checked before."""
+        assert self.engines
+        assert self.keeps_failed in {True, False}
+        self._choice("sqlite", "file", "memory")
+
     @property
     def engines(self) -> tuple[EngineName, ...]:
         return _ENGINES[self._choice("engine", *_ENGINES) or "sqlite"]
@@ -79,7 +85,7 @@ class _Options:
         return Wanted(
             Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds)),
             engine,
-            server=existing_server(self._given("server")),
+            server=existing_server(self._given("server"), source="--wdh-server"),
             in_memory=self._choice("sqlite", "file", "memory") == "memory",
             folder=folder,
             run=this_run(),
@@ -146,8 +152,9 @@ _LOANS = pytest.StashKey[list["URL"]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Prepare for databases without making any."""
+    """Prepare for databases without making any; refuse options that are none."""
     session = config.stash[_SESSION] = _Session(_Options(config))
+    session.options.check()
     config.add_cleanup(session.stack.close)
 
 
@@ -279,6 +286,11 @@ def _faults_in_short(session: _Session, engine: str) -> Iterator[None]:
     try:
         yield
     except WorkDataHubError as error:
-        session.faults[engine] = error
-        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-        pytest.fail(f"{error.for_people()}\n\n{cause}".rstrip(), pytrace=False)
+        session.faults[engine] = fault = error
+    else:
+        return
+    cause = "".join(traceback.format_exception(fault.__cause__)) if fault.__cause__ else ""
+    # `from None`: pytest would show the same chain of errors before it.
+    raise pytest.fail.Exception(
+        f"{fault.for_people()}\n\n{cause}".rstrip(), pytrace=False
+    ) from None

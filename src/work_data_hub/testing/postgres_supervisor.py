@@ -14,7 +14,8 @@ too and then copies the data folder to that path, the end of the file means that
 A shared server (LISTENER is the descriptor of a listening Unix socket) ends with its last client.
 The owner writes one line that describes the server and closes stdin. Each client that connects
 reads that line and stays connected; it may write for how many seconds the server shall stay after
-the last one left. The last client sees the end of its connection when the server is gone.
+the last one left; SIGTERM makes an end of that. The last client sees the end of its connection
+when the server is gone.
 
 In both cases the kernel closes what a killed process held, kill -9 included: no server outlives
 those who use it.
@@ -123,8 +124,11 @@ def _serve(listener: socket.socket, server: subprocess.Popen[bytes]) -> list[soc
     clients: dict[int, socket.socket] = {}
     left: list[socket.socket] = []
     stay_until = 0.0
+    asked_to_end, ask = os.pipe()
+    signal.signal(signal.SIGTERM, lambda *_: os.write(ask, b"."))
     poll = select.poll()
     poll.register(listener, select.POLLIN)
+    poll.register(asked_to_end, select.POLLIN)
     # Without the line feed the owner was killed before it could describe the server.
     while description.endswith(b"\n"):
         seconds = max(0.0, stay_until - time.monotonic())
@@ -136,6 +140,9 @@ def _serve(listener: socket.socket, server: subprocess.Popen[bytes]) -> list[soc
                         client.sendall(description)
                 clients[client.fileno()] = client
                 poll.register(client, select.POLLIN)
+            elif number == asked_to_end:
+                os.read(asked_to_end, 1)
+                stay_until = 0.0
             elif said := _read(clients[number]):
                 stay_until = max(stay_until, time.monotonic() + float(said))
             else:
