@@ -49,7 +49,7 @@ class Copy:
             self.run("bash", "-euo", "pipefail", "-c", code)
         elif found := FILE.fullmatch(code):
             (self.folder / found["path"]).write_text(found["content"], encoding="utf-8")
-        elif "def test_" in code:
+        elif "def test_" in code or "testing.checks" in code:
             test = self.folder / "tests" / "test_of_the_guide.py"
             test.write_text(code, encoding="utf-8")
             self.run(sys.executable, "-m", "pytest", "-q", str(test))
@@ -82,7 +82,9 @@ def blocks(document: str) -> list[tuple[str, str]]:
     return found
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/database-migrations.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/database-migrations.md", "docs/test-databases.md"]
+)
 def test_every_command_and_program_of_the_documentation_works(
     document: str, copy: Copy, postgresql_url: URL
 ) -> None:
