@@ -17,6 +17,11 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
         ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
         ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "ours is x"),
+        (
+            "fresh_databases.py",
+            ["--tests", "4", "--migrated", "2", "--xdist", "8", "--runs", "1"],
+            "existing server, one killed",
+        ),
         ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
     ],
 )

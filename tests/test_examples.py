@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,6 @@ from work_data_hub.io.schema import inspection, migration_runner
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
@@ -94,3 +95,19 @@ def test_the_default_database_is_beside_its_own_alembic_ini(
 ) -> None:
     assert alembic("upgrade", "head", cwd=bookshop).returncode == 0
     assert (bookshop / "workdatahub_dev.db").exists()
+
+
+def test_its_own_tests_pass_on_both_engines(
+    bookshop: Path, clean_environment: dict[str, str]
+) -> None:
+    tests = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q"],
+        cwd=bookshop,
+        env=clean_environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert tests.returncode == 0, tests.stdout
+    assert "10 passed" in tests.stdout

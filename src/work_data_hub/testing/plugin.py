@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Engine
 
     from work_data_hub.testing.databases import MigratedDatabases, Wanted
+    from work_data_hub.testing.project import Project
 
 EngineName = Literal["sqlite", "postgresql"]
 
@@ -76,14 +77,18 @@ class _Options:
     def keeps_failed(self) -> bool:
         return self._choice("keep_failed", "yes", "no") != "no"
 
-    def wanted(self, engine: EngineName, folder: Path) -> Wanted:
-        from work_data_hub.testing.databases import Wanted, existing_server, this_run
+    def project(self) -> Project:
         from work_data_hub.testing.project import Project
 
         alembic_ini = self._path("config", self._given("config") or "alembic.ini")
         seeds = self._given("seeds") or []
+        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds))
+
+    def wanted(self, engine: EngineName, folder: Path) -> Wanted:
+        from work_data_hub.testing.databases import Wanted, existing_server, this_run
+
         return Wanted(
-            Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds)),
+            self.project(),
             engine,
             server=existing_server(self._given("server"), source="--wdh-server"),
             in_memory=self._choice("sqlite", "file", "memory") == "memory",
@@ -189,6 +194,14 @@ def wdh_engine(request: pytest.FixtureRequest) -> EngineName:
     """The engine that the databases of a test are on: sqlite or postgresql."""
     engines = request.config.stash[_SESSION].options.engines
     return cast("EngineName", getattr(request, "param", engines[0]))
+
+
+@pytest.fixture(scope="session")
+def wdh_project(request: pytest.FixtureRequest) -> Project:
+    """The project that the options name; a module may give its checks another one."""
+    session = request.config.stash[_SESSION]
+    with _faults_in_short(session, "project"):
+        return session.options.project()
 
 
 @pytest.fixture(scope="session")

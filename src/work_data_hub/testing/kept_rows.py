@@ -1,0 +1,141 @@
+"""Upgrades a project from each of its past revisions, and sees whether rows are lost."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
+from work_data_hub.io.schema import inspection
+from work_data_hub.io.schema.engine import connect
+from work_data_hub.testing.round_trip import is_version_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy.engine import URL
+    from sqlalchemy.engine.reflection import Inspector
+
+    from work_data_hub.domain.revision import RevisionInfo
+    from work_data_hub.testing.project import Project
+
+_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """The rows of a table: how many, and their keys when it has a primary key."""
+
+    key: tuple[str, ...]
+    keys: frozenset[tuple[str, ...]]
+    count: int
+
+
+def keep_rows(project: Project, url: URL) -> None:
+    """Upgrade from each past revision to the heads: every row of a table that stays must stay.
+
+    The database is filled, seeds included, and taken back revision by revision. Rows are known
+    by their primary key; where there is none, or it changes, they are counted.
+
+    Args:
+        project: with seeds.
+        url: an empty database; it is at the heads afterwards.
+
+    Raises:
+        UsageError: the project has no seeds.
+        MigrationFailedError: rows were lost, or a revision failed. The message names the
+            revision that loses them; there is one note for each table.
+    """
+    if not project.seeds:
+        raise UsageError(
+            "without rows nothing is known of what an upgrade keeps",
+            hint="name SQL files with rows: --wdh-seeds FILE, or wdh_seeds in pytest's ini file",
+        )
+    project.fill(url)
+    newest_first = tuple(reversed(project.history))
+    for number, revision in enumerate(newest_first, start=1):
+        _take_back(project, url, newest_first[:number])
+        before = _rows(url)
+        _run(project, url, revision)
+        if lines := list(_losses(before, _rows(url))):
+            error = MigrationFailedError(
+                f"{revision.revision}: the upgrade loses rows that were there before it",
+                hint="carry them over in upgrade()",
+                failed=revision.revision,
+            )
+            for line in lines:
+                error.add_note(line)
+            raise error
+
+
+def _take_back(project: Project, url: URL, newest_first: Sequence[RevisionInfo]) -> None:
+    last = newest_first[-1]
+    try:
+        if _is_one_line(newest_first):
+            project.take_back(url, last)
+            return
+        for revision in newest_first:
+            project.take_back(url, revision)
+    except WorkDataHubError as error:
+        raise _failed("downgrade", last, error) from error
+
+
+def _is_one_line(newest_first: Sequence[RevisionInfo]) -> bool:
+    return all(
+        newer.down_revisions == (older.revision,)
+        for newer, older in itertools.pairwise(newest_first)
+    )
+
+
+def _run(project: Project, url: URL, oldest: RevisionInfo) -> None:
+    try:
+        project.upgrade(url)
+    except WorkDataHubError as error:
+        raise _failed("upgrade", oldest, error) from error
+
+
+def _failed(direction: str, revision: RevisionInfo, error: WorkDataHubError) -> WorkDataHubError:
+    return MigrationFailedError(
+        f"{revision.revision}: with rows in the tables the {direction} failed: {error.message}",
+        hint=error.hint,
+        failed=revision.revision,
+    )
+
+
+def _rows(url: URL) -> dict[str, _Rows]:
+    with connect(url, read_only=True) as connection:
+        inspector = sa.inspect(connection)
+        return {
+            name: _rows_of(connection, inspector, name)
+            for name in inspection.row_counts(connection)
+            if not is_version_table([column["name"] for column in inspector.get_columns(name)])
+        }
+
+
+def _rows_of(connection: sa.Connection, inspector: Inspector, name: str) -> _Rows:
+    key = tuple(inspector.get_pk_constraint(name)["constrained_columns"])
+    columns: list[sa.ColumnElement[Any]] = [*(sa.column(column) for column in key)] or [
+        sa.literal(1)
+    ]
+    found = connection.execute(sa.select(*columns).select_from(sa.table(name))).all()
+    return _Rows(key, frozenset(tuple(map(str, row)) for row in found), len(found))
+
+
+def _losses(before: dict[str, _Rows], after: dict[str, _Rows]) -> Iterator[str]:
+    for name in sorted(before.keys() & after.keys()):
+        old, new = before[name], after[name]
+        if old.key and old.key == new.key:
+            lost = sorted(old.keys - new.keys)
+            if lost:
+                shown = [_shown(old.key, row) for row in lost[:_SHOWN]]
+                more = [f"and {len(lost) - _SHOWN} more"] if len(lost) > _SHOWN else []
+                yield f"{name}: {', '.join(shown + more)}"
+        elif new.count < old.count:
+            yield f"{name}: {old.count - new.count} of {old.count} rows"
+
+
+def _shown(key: tuple[str, ...], row: tuple[str, ...]) -> str:
+    return " and ".join(f"{column} {value}" for column, value in zip(key, row, strict=True))

@@ -1,0 +1,111 @@
+"""Takes every revision of a project up, down and up again, and compares the schemas."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from work_data_hub.errors import MigrationFailedError, WorkDataHubError
+from work_data_hub.io.schema import inspection
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.domain.revision import RevisionInfo
+    from work_data_hub.testing.project import Project
+
+
+def round_trip(project: Project, url: URL) -> None:
+    """Take each revision up, down and up again: down must give the schema that was there before.
+
+    Branches, merge points and dependencies are walked in an order in which each revision comes
+    after what it needs.
+
+    Args:
+        project: whose revisions.
+        url: an empty database; it is at the heads afterwards.
+
+    Raises:
+        MigrationFailedError: a direction of a revision failed, or left another schema. It has
+            one note for each difference.
+    """
+    before = _schema(url)
+    for revision in project.history:
+        _run("upgrade", revision, lambda info: project.upgrade(url, info.revision))
+        upgraded = _schema(url)
+        _run("downgrade", revision, lambda info: project.take_back(url, info))
+        _compare(
+            revision, "after upgrade and downgrade the schema is another", before, _schema(url)
+        )
+        _run("second upgrade", revision, lambda info: project.upgrade(url, info.revision))
+        _compare(revision, "the second upgrade gives another schema", upgraded, _schema(url))
+        before = upgraded
+
+
+def is_version_table(columns: list[str]) -> bool:
+    """Say whether a table of these columns is Alembic's own, whatever its name."""
+    return columns == ["version_num"]
+
+
+def _schema(url: URL) -> dict[str, Any]:
+    with connect(url, read_only=True) as connection:
+        found = inspection.snapshot(connection)
+    for name, table in list(found["tables"].items()):
+        if is_version_table([column["name"] for column in table["columns"]]):
+            del found["tables"][name]
+    return found
+
+
+def _run(what: str, revision: RevisionInfo, run: Callable[[RevisionInfo], None]) -> None:
+    try:
+        run(revision)
+    except WorkDataHubError as error:
+        raise MigrationFailedError(
+            f"{revision.revision}: the {what} failed: {error.message}",
+            hint=error.hint,
+            failed=revision.revision,
+        ) from error
+
+
+def _compare(
+    revision: RevisionInfo, fault: str, wanted: dict[str, Any], found: dict[str, Any]
+) -> None:
+    if lines := list(_differences("", wanted, found)):
+        error = MigrationFailedError(
+            f"{revision.revision}: {fault}",
+            hint="make downgrade() undo all that upgrade() does, and nothing else",
+            failed=revision.revision,
+        )
+        for line in lines:
+            error.add_note(line)
+        raise error
+
+
+def _differences(path: str, wanted: Any, found: Any) -> Iterator[str]:
+    """Name what differs, as deep as both have it."""
+    if isinstance(wanted, dict) and isinstance(found, dict):
+        for key in sorted({*wanted, *found}, key=str):
+            inner = f"{path}.{key}" if path else str(key)
+            if key not in found:
+                yield f"{inner} is missing"
+            elif key not in wanted:
+                yield f"{inner} was not there before"
+            else:
+                yield from _differences(inner, wanted[key], found[key])
+    elif isinstance(wanted, list) and isinstance(found, list):
+        if (old := _named(wanted)) == (new := _named(found)) and wanted != found:
+            yield f"{path}: the order was {', '.join(map(str, old))} and is {_names(found)}"
+        yield from _differences(path, old, new)
+    elif wanted != found:
+        yield f"{path} was {wanted!r} and is {found!r}"
+
+
+def _named(items: list[Any]) -> dict[str, Any]:
+    """Return the items by their names; what has none stands for itself."""
+    return {str(item.get("name") if isinstance(item, dict) else item): item for item in items}
+
+
+def _names(items: list[Any]) -> str:
+    return ", ".join(_named(items))

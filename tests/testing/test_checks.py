@@ -1,0 +1,325 @@
+"""Each built-in check passes for a sound project, and fails for a broken one with its message."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from work_data_hub.testing.databases import MigratedDatabases
+
+    Check = Callable[..., pytest.RunResult]
+
+SWITCHED_ON = "from work_data_hub.testing.checks import *  # noqa: F403\n"
+INI = """
+[alembic]
+script_location = %(here)s/migrations
+prepend_sys_path = %(here)s
+path_separator = os
+"""
+HANDS_OVER = """
+from alembic import context
+from tables import metadata
+from work_data_hub.io.schema.environment import run
+
+run(context, target_metadata=metadata)
+"""
+WITHOUT_TABLES = HANDS_OVER.replace("target_metadata=metadata", "")
+OF_ITS_OWN = """
+import sqlalchemy as sa
+from alembic import context
+from tables import metadata
+
+engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=sa.NullPool)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=metadata,
+        version_table="our_versions",
+        transaction_per_migration=True,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+TABLES = """
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+sa.Table(
+    "items",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.String(50)),
+    sa.Column("size", sa.Integer),
+)
+sa.Table("marks", metadata, sa.Column("mark", sa.Integer))
+"""
+SEEDS = "INSERT INTO items (id, name) VALUES (1, 'one'), (2, 'two');INSERT INTO marks VALUES (7);"
+FIRST, SECOND = "20260101_0000", "20260101_0001"
+CREATE = (
+    "op.create_table('items', sa.Column('id', sa.Integer, primary_key=True),"
+    " sa.Column('name', sa.String(50)))\n"
+    "op.create_table('marks', sa.Column('mark', sa.Integer))"
+)
+DROP = "op.drop_table('marks')\nop.drop_table('items')"
+ADD = "op.add_column('items', sa.Column('size', sa.Integer))"
+REMOVE = "op.drop_column('items', 'size')"
+
+
+class Project:
+    """A project in pytest's own folder: sound, until a test breaks it."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.folder = pytester.path
+        self.write("alembic.ini", INI)
+        self.write("tables.py", TABLES)
+        self.write("seeds.sql", SEEDS)
+        self.write("migrations/env.py", HANDS_OVER)
+        self.write("test_migrations.py", SWITCHED_ON)
+        self.revision(FIRST, None, CREATE, DROP)
+        self.revision(SECOND, FIRST, ADD, REMOVE)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def revision(
+        self,
+        id_: str,
+        below: str | tuple[str, ...] | None,
+        upgrade: str = "pass",
+        downgrade: str = "pass",
+        *,
+        depends_on: str | None = None,
+        name: str = "",
+    ) -> None:
+        text = (
+            f"import sqlalchemy as sa\nfrom alembic import op\n\nrevision = {id_!r}\n"
+            f"down_revision = {below!r}\ndepends_on = {depends_on!r}\n\n\n"
+            f"def upgrade():\n{textwrap.indent(upgrade, '    ')}\n\n\n"
+            f"def downgrade():\n{textwrap.indent(downgrade, '    ')}\n"
+        )
+        self.write(f"migrations/versions/{name or f'{id_}_step.py'}", text)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester) -> Project:
+    return Project(pytester)
+
+
+@pytest.fixture
+def check(
+    pytester: pytest.Pytester,
+    postgresql_databases: MigratedDatabases,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Check:
+    """Run the checks of those names on both engines, on the server that is running here."""
+    server = postgresql_databases.server.render_as_string(hide_password=False)
+    monkeypatch.setenv("WDH_TEST_DATABASE_URI", server)
+
+    def run(names: str = "", *, seeds: bool = True) -> pytest.RunResult:
+        given = ["--wdh-seeds", "seeds.sql"] if seeds else []
+        options = ["-p", "no:cacheprovider", "-k", names, "--wdh-engine", "both"]
+        return pytester.runpytest_inprocess(*options, *given)
+
+    return run
+
+
+@pytest.mark.parametrize("env", [HANDS_OVER, OF_ITS_OWN], ids=["handing over", "of its own"])
+def test_a_sound_project_passes_every_check_on_both_engines(
+    project: Project, check: Check, env: str
+) -> None:
+    project.write("migrations/env.py", env)
+    check().assert_outcomes(passed=9)
+
+
+def test_two_heads_are_named(project: Project, check: Check) -> None:
+    project.revision("20260101_0002", FIRST)
+    found = check("single_head")
+    found.assert_outcomes(failed=1)
+    found.stdout.fnmatch_lines(
+        [
+            f"error: there are 2 heads: {SECOND}, 20260101_0002",
+            'hint: alembic merge heads -m "merge" joins them',
+        ]
+    )
+    found.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_file_that_does_not_follow_the_rule_is_named(project: Project, check: Check) -> None:
+    project.revision("ab12", SECOND, name="ab12_random.py")
+    project.revision("20260101_0003", "ab12", name="20260101_0004_other_time.py")
+    found = check("names_follow")
+    found.assert_outcomes(failed=1)
+    found.stdout.fnmatch_lines(
+        ["  ab12_random.py (its id: ab12)", "  20260101_0004_other_time.py (its id: 20260101_0003)"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        ("import tables", "tables"),
+        ("from shop.models import metadata", "shop.models"),
+        ("import importlib\nimportlib.import_module('shop.models')", "shop.models"),
+        ("from helpers import types", "helpers"),
+    ],
+)
+def test_an_import_of_application_code_is_named(
+    project: Project, check: Check, statement: str, name: str
+) -> None:
+    project.write("src/shop/__init__.py", "")
+    project.write("src/shop/models.py", "metadata = None")
+    project.write("helpers/types.py", "")
+    project.revision("20260101_0002", SECOND, statement)
+    found = check("application_code")
+    found.assert_outcomes(failed=1)
+    found.stdout.fnmatch_lines([f"  20260101_0002_step.py:* imports {name}"])
+
+
+def test_the_standard_library_and_installed_packages_are_no_application_code(
+    project: Project, check: Check
+) -> None:
+    for folder in ("alembic", "io", "sqlalchemy"):  # what a project may have beside alembic.ini
+        project.write(f"{folder}/notes/some.py", "")
+    project.revision("20260101_0002", SECOND, "import io\nfrom sqlalchemy.dialects import sqlite")
+    check("application_code").assert_outcomes(passed=1)
+
+
+def test_a_downgrade_that_leaves_something_is_named(project: Project, check: Check) -> None:
+    project.revision(
+        "20260101_0002",
+        SECOND,
+        f"op.create_index('ix_size', 'items', ['size'])\n{CREATE.replace('items', 'extra')}"
+        .replace("'marks'", "'more_marks'"),
+        "op.drop_table('extra')\nop.drop_table('more_marks')",
+    )  # fmt: skip
+    found = check("up_down")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        [
+            "error: 20260101_0002: after upgrade and downgrade the schema is another",
+            "  tables.items.indexes.ix_size was not there before",
+        ]
+    )
+
+
+def test_a_downgrade_that_fails_is_named(project: Project, check: Check) -> None:
+    project.revision(SECOND, FIRST, ADD, "op.drop_column('items', 'width')")
+    found = check("up_down")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines([f"error: {SECOND}: the downgrade failed: *"])
+
+
+def test_a_second_upgrade_that_differs_is_named(project: Project, check: Check) -> None:
+    looks = "op.get_bind().execute(sa.text('SELECT count(*) FROM marks')).scalar()"
+    project.revision(
+        "20260101_0002",
+        SECOND,
+        f"if {looks}:\n    op.add_column('items', sa.Column('again', sa.Integer))",
+        "op.execute('INSERT INTO marks VALUES (1)')",
+    )
+    found = check("up_down")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        [
+            "error: 20260101_0002: the second upgrade gives another schema",
+            "  tables.items.columns.again was not there before",
+        ]
+    )
+
+
+@pytest.mark.parametrize("env", [HANDS_OVER, OF_ITS_OWN], ids=["handing over", "of its own"])
+def test_branches_bases_merges_and_dependencies_are_walked(
+    project: Project, check: Check, env: str
+) -> None:
+    project.write("migrations/env.py", env)
+    history: dict[int, tuple[str | tuple[str, ...] | None, str | None]] = {
+        2: (FIRST, None),
+        3: ((SECOND, "20260101_0002"), None),  # a merge
+        4: (None, None),  # another base
+        5: ("20260101_0004", "20260101_0003"),
+        6: (FIRST, "20260101_0004"),  # a third head
+    }
+    for number, (below, depends_on) in history.items():
+        create = f"op.create_table('t{number}', sa.Column('id', sa.Integer, primary_key=True))"
+        drop = f"op.drop_table('t{number}')"
+        project.revision(f"20260101_000{number}", below, create, drop, depends_on=depends_on)
+    check("up_down or keeps_the_rows").assert_outcomes(passed=4)
+
+
+def test_a_model_that_no_migration_makes_is_named(project: Project, check: Check) -> None:
+    project.write("tables.py", TABLES + "sa.Table('new', metadata, sa.Column('id', sa.Integer))\n")
+    found = check("models_equal")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        ["error: the migrated database differs from the models", "  add table: new"]
+    )
+
+
+@pytest.mark.parametrize(
+    "env",
+    [WITHOUT_TABLES, OF_ITS_OWN.replace("target_metadata=metadata,", "")],
+    ids=["handing over", "of its own"],
+)
+def test_models_that_env_py_does_not_give_are_asked_for(
+    project: Project, check: Check, env: str
+) -> None:
+    project.write("migrations/env.py", env)
+    found = check("models_equal")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(["error: *env.py gives no tables to compare with"])
+
+
+def test_rows_that_an_upgrade_loses_are_named(project: Project, check: Check) -> None:
+    project.revision("20260101_0002", SECOND, "op.execute('DELETE FROM items WHERE id = 2')")
+    project.revision("20260101_0003", "20260101_0002", "op.execute('DELETE FROM marks')")
+    project.write("seeds.sql", "INSERT INTO items (id) VALUES (1); INSERT INTO marks VALUES (1);")
+    by_count = check("keeps_the_rows")
+    by_count.assert_outcomes(failed=2)
+    by_count.stdout.fnmatch_lines(
+        [
+            "error: 20260101_0003: the upgrade loses rows that were there before it",
+            "  marks: 1 of 1 rows",
+        ]
+    )
+    project.write("seeds.sql", "INSERT INTO items (id) VALUES (1), (2);")
+    by_key = check("keeps_the_rows")
+    by_key.assert_outcomes(failed=2)
+    by_key.stdout.fnmatch_lines(["error: 20260101_0002: the upgrade loses *", "  items: id 2"])
+
+
+def test_an_upgrade_that_rows_make_fail_is_named(project: Project, check: Check) -> None:
+    required = "op.add_column('items', sa.Column('size', sa.Integer, nullable=False))"
+    project.revision(SECOND, FIRST, required, REMOVE)
+    project.write("seeds.sql", "INSERT INTO items (id, size) VALUES (1, 1);")
+    found = check("keeps_the_rows")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        [f"error: {SECOND}: with rows in the tables the upgrade failed: *NOT NULL*"]
+    )
+
+
+def test_seeds_that_are_not_given_are_asked_for(project: Project, check: Check) -> None:
+    found = check("keeps_the_rows", seeds=False)
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(["hint: *--wdh-seeds FILE, or wdh_seeds in pytest's ini file"])
+
+
+def test_a_module_may_give_its_checks_a_project_of_their_own(
+    project: Project, check: Check
+) -> None:
+    project.write(
+        "test_migrations.py",
+        SWITCHED_ON
+        + "import pytest\nfrom pathlib import Path\n"
+        + "from work_data_hub.testing.project import Project\n\n"
+        + "@pytest.fixture(scope='session')\ndef wdh_project():\n"
+        + "    return Project(Path('alembic.ini').absolute(), (Path('seeds.sql').absolute(),))\n",
+    )
+    check("keeps_the_rows", seeds=False).assert_outcomes(passed=2)
