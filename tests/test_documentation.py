@@ -52,7 +52,8 @@ class Copy:
         elif "def test_" in code or "testing.checks" in code:
             test = self.folder / "tests" / "test_of_the_guide.py"
             test.write_text(code, encoding="utf-8")
-            self.run(sys.executable, "-m", "pytest", "-q", str(test))
+            if "def test_" in code:
+                self.run(sys.executable, "-m", "pytest", "-q", str(test))
         else:
             self.run(sys.executable, "-c", code)
 
