@@ -125,6 +125,6 @@ def test_every_setting_is_in_the_example_and_in_the_guide_with_its_default() -> 
 def test_every_room_is_in_the_tour() -> None:
     tour = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
     package = REPOSITORY / "src" / "work_data_hub"
-    for folder in ("domain", "io/schema", "testing"):
+    for folder in ("cli", "domain", "io/schema", "testing"):
         for room in (package / folder).glob("[a-z]*.py"):
             assert f"`{room.stem}`" in tour, room

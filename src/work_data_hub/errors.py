@@ -9,8 +9,9 @@
     ├── LockTimeoutError ........... 5  another run did not end in time
     ├── MigrationFailedError ....... 6  a revision failed: applied, failed, pending
     ├── SeedFailedError ............ 6  a seed file failed: path, line, statement
-    └── MissingError ............... 7  something that is needed is not there
-        └── DatabaseUnavailableError 7  the database does not answer
+    ├── MissingError ............... 7  something that is needed is not there
+    │   └── DatabaseUnavailableError 7  the database does not answer
+    └── RunInterruptedError ...... 130  Ctrl-C (the command line alone raises it)
 
 An error carries what a program needs as attributes; its text is for people.
 """
@@ -139,3 +140,9 @@ class MissingError(WorkDataHubError):
 
 class DatabaseUnavailableError(MissingError):
     """The database does not answer, or may not be opened."""
+
+
+class RunInterruptedError(WorkDataHubError):
+    """Somebody pressed Ctrl-C; shells count it as 128 + SIGINT."""
+
+    exit_code = 130

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from work_data_hub.domain.environment_class import go_together
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from work_data_hub.domain.environment_class import EnvironmentClass
     from work_data_hub.domain.target import Target
 
@@ -68,3 +70,34 @@ def check_recording(
     if target.effective_environment == wanted:
         return None
     return check_destructive(target, f"recording it as {wanted}", confirmed)
+
+
+def check_reset(target: Target) -> Refusal | None:
+    """Refuse to drop everything, unless the database is dev or a throw-away one.
+
+    No confirmation changes that: where data matters nobody drops all of it by a migration tool.
+    """
+    if target.effective_environment not in _PROTECTED:
+        return None
+    known = "is" if target.identity is not None else "is not recorded here, and counts as"
+    return Refusal(
+        f"a reset drops everything, and the database {target.name!r} {known}"
+        f" {target.effective_environment}",
+        "only databases of dev and of tests are reset; check that this database is meant",
+    )
+
+
+def check_record(target: Target, missing_tables: Iterable[str]) -> Refusal | None:
+    """Refuse a database of which a part of the framework's record was removed.
+
+    What it was is not known any more. Not to be asked of a database without any record.
+    """
+    missing = sorted(missing_tables)
+    if not missing and target.identity is not None:
+        return None
+    lost = "the tables " + ", ".join(missing) if missing else "the row of work_data_hub_identity"
+    return Refusal(
+        f"{lost} were removed from the database {target.name!r}",
+        "restore them; or drop all of work_data_hub_identity, _journal and _in_progress, and the"
+        " database is taken over as at its first run",
+    )

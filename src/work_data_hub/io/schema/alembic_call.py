@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, replace
+import logging.config
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.target import ENVIRONMENT_CLASSES
 from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.run_observer import LogObserver
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.plan import Plan, RunResult
     from work_data_hub.domain.target import EnvironmentClass
+    from work_data_hub.io.schema.database_view import DatabaseView
+    from work_data_hub.io.schema.run_observer import RunObserver
 
 REQUEST = "work_data_hub.request"
 X_ARGUMENTS = ("database_url", "confirm", "record_environment", "resolved", "accept")
@@ -58,6 +64,9 @@ class Request:
         database_url: the caller's explicit choice, if any.
         preview: plan, and change nothing.
         permissions: what the caller confirmed.
+        observer: is told how the run goes.
+        look: is given the database, where a command only reads it.
+        empty: empties the database, where a reset was asked for.
         plan: written by the run.
         result: written by the run when it changed something or had nothing to do.
     """
@@ -65,8 +74,21 @@ class Request:
     database_url: str | URL | None = None
     preview: bool = False
     permissions: Permissions = Permissions()
+    observer: RunObserver = field(default_factory=LogObserver)
+    look: Callable[[DatabaseView], None] | None = None
+    empty: Callable[[DatabaseView], None] | None = None
     plan: Plan | None = None
     result: RunResult | None = None
+
+    @classmethod
+    def of(
+        cls,
+        database_url: str | URL | None,
+        permissions: Permissions,
+        observer: RunObserver | None,
+    ) -> Request:
+        """Return a request whose observer is the log where none is given."""
+        return cls(database_url, permissions=permissions, observer=observer or LogObserver())
 
 
 def request_of(config: Config) -> Request:
@@ -160,3 +182,13 @@ def x_arguments(environment: EnvironmentContext) -> dict[str, str]:
     if "database_url" in given and not given["database_url"]:
         raise UsageError("-x database_url is empty", hint="write -x database_url=URL")
     return given
+
+
+def log_to_standard_error(config: Config) -> None:
+    """Log as alembic.ini says, under the `alembic` command only.
+
+    A program that calls Alembic keeps its own logging: fileConfig would replace it.
+    """
+    if from_command_line(config) and config.file_config.has_section("loggers"):
+        assert config.config_file_name is not None
+        logging.config.fileConfig(config.config_file_name, disable_existing_loggers=False)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import logging.config
 import sys
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
@@ -23,6 +21,7 @@ from work_data_hub.io.schema import (
     framework_tables,
 )
 from work_data_hub.io.schema.alembic_call import Kind
+from work_data_hub.io.schema.database_view import DatabaseView
 from work_data_hub.io.schema.executor import Execution
 from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
 from work_data_hub.io.schema.lock_waits import Retries
@@ -38,13 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import sqlalchemy as sa
-    from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.config import Settings
     from work_data_hub.io.schema.database_choice import DatabaseChoice
-
-log = logging.getLogger(__name__)
 
 # A connection, a plan or a callback of env.py's own would leave the guarded run.
 _OURS = {
@@ -81,7 +77,7 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
             `alembic` command the fault is two lines on standard error and the exit code.
     """
     environment: EnvironmentContext = context._proxy  # noqa: SLF001  # the only way to its `fn`
-    _log_to_standard_error(environment.config)
+    alembic_call.log_to_standard_error(environment.config)
     _Session(environment, {"target_metadata": target_metadata, **options}).run()
 
 
@@ -133,7 +129,8 @@ class _Session:
             self._environment.run_migrations()
 
     def _look_at_database(self) -> None:
-        choice = self._choose(get_settings())
+        settings = get_settings()
+        choice = self._choose(settings)
         target = choice.target
         with ExitStack() as stack:
             if choice.connection is not None:
@@ -151,6 +148,8 @@ class _Session:
                 name_by_the_rule(self._environment.script, self._faults_for_people)
             self._environment.run_migrations()
             self._report(connection)
+            if self._request.look is not None:
+                self._request.look(self._view(connection, choice, settings))
         drift.report(self._environment)
 
     def _change_database(self) -> None:
@@ -168,7 +167,10 @@ class _Session:
             side_engine = engine.create_engine(target.url)
             lock = stack.enter_context(
                 run_lock(
-                    side_engine, self._history(connection), settings.run_lock_wait, log.warning
+                    side_engine,
+                    self._history(connection),
+                    settings.run_lock_wait,
+                    self._request.observer.waiting,
                 )
             )
             stack.enter_context(engine.foreign_keys_off(connection))
@@ -181,9 +183,14 @@ class _Session:
                 permissions,
                 self._version_table,
                 self._options.get("version_table_schema"),
+                self._request.observer.waiting,
             )
             if permissions.record_environment is not None:
                 self._record_environment(guard)
+                return
+            if self._request.empty is not None:
+                guard.refuse_reset()
+                self._request.empty(self._view(connection, choice, settings))
                 return
             stack.enter_context(guard.standing())
             self._run_steps(connection, guard, settings)
@@ -203,7 +210,10 @@ class _Session:
             # Alembic empties the version table before it looks whether the revision exists.
             list(options["fn"]((), None))
         self._execution = Execution(
-            options["fn"], guard=guard, retries=Retries(settings.lock_deadline)
+            options["fn"],
+            guard=guard,
+            retries=Retries(settings.lock_deadline),
+            observer=self._request.observer,
         )
         self._configure(
             connection=connection,
@@ -214,6 +224,15 @@ class _Session:
         )
         self._execution.run(self._environment.run_migrations)
         self._report(connection)
+
+    def _view(
+        self, connection: Connection, choice: DatabaseChoice, settings: Settings
+    ) -> DatabaseView:
+        versions = self._execution.plan.current if self._execution else ()
+        schema = self._options.get("version_table_schema")
+        history = self._version_table, schema, versions
+        scripts = self._environment.script
+        return DatabaseView(connection, scripts, choice.target, settings, *history)
 
     def _report(self, connection: Connection) -> None:
         assert self._execution is not None
@@ -284,6 +303,7 @@ class _Session:
                 raise
             raise fault from error
         except KeyboardInterrupt as error:
+            error.add_note(interrupted(self._execution))
             self._end_command(interrupted(self._execution), INTERRUPTED, error)
             raise
 
@@ -297,13 +317,3 @@ class _Session:
         if alembic_call.from_command_line(config) and not raises:
             print(text, file=sys.stderr)  # noqa: T201
             raise SystemExit(exit_code) from error
-
-
-def _log_to_standard_error(config: Config) -> None:
-    """Log as alembic.ini says, under the `alembic` command only.
-
-    A program that calls Alembic keeps its own logging: fileConfig would replace it.
-    """
-    if alembic_call.from_command_line(config) and config.file_config.has_section("loggers"):
-        assert config.config_file_name is not None
-        logging.config.fileConfig(config.config_file_name, disable_existing_loggers=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from typing import TYPE_CHECKING, Protocol
 
 from work_data_hub.domain.plan import Plan, Step
 from work_data_hub.io.schema.lock_waits import Retries, is_lock_failure
+from work_data_hub.io.schema.run_observer import LogObserver
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import Script
 
-    Steps = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
+    from work_data_hub.io.schema.run_observer import RunObserver
 
-log = logging.getLogger(__name__)
+    Steps = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
 
 class Guard(Protocol):
@@ -56,6 +56,7 @@ class Execution:
         preview: plan, and run nothing.
         guard: what stands around the steps; None when nothing is changed.
         retries: when a step that did not get its locks is tried again; None for never.
+        observer: is told how the run goes; the log when it is left out.
     """
 
     def __init__(
@@ -65,11 +66,13 @@ class Execution:
         preview: bool = False,
         guard: Guard | None = None,
         retries: Retries | None = None,
+        observer: RunObserver | None = None,
     ) -> None:
         self._plan_steps = plan_steps
         self._preview = preview
         self._guard = guard
         self._retries = retries or Retries(0)
+        self._observer = observer or LogObserver()
         self._planned: list[MigrationStep] | None = None
         self.plan = Plan((), ())
         self.finished: list[Step] = []
@@ -111,8 +114,8 @@ class Execution:
                 if pause is None:
                     error.add_note(f"its locks were held by {blocker}")
                     raise
-                log.warning(
-                    "%s did not get its locks (%s); again in %.1f s", self.running, blocker, pause
+                self._observer.waiting(
+                    f"{self.running} did not get its locks ({blocker}); again in {pause:.1f} s"
                 )
                 time.sleep(pause)
 
@@ -123,7 +126,7 @@ class Execution:
         if pause is None:
             raise error
         self._guard.give_way()
-        log.warning("the version table is locked; again in %.1f s", pause)
+        self._observer.waiting(f"the version table is locked; again in {pause:.1f} s")
         time.sleep(pause)
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
@@ -141,6 +144,7 @@ class Execution:
             if self._guard is not None:
                 self._guard.admit(self.plan, context)
             self._planned = planned
+            self._observer.planned(self.plan)
         rest = list(zip(self._planned, self.plan.steps, strict=True))[len(self.finished) :]
         for step, described in rest:
             yield from self._watched(step, described, context)
@@ -152,13 +156,14 @@ class Execution:
         started = time.monotonic()
         if self._guard is not None:
             self._guard.begin(described, getattr(step, "revision", None), context)
+        self._observer.started(described)
         yield step
         self.finished.append(described)
         self.running = None
         self._retries.reset()
         if self._guard is not None:
             self._guard.finish()
-        log.info("%s (%.2f s)", described, time.monotonic() - started)
+        self._observer.finished(described, time.monotonic() - started)
 
 
 def _was_interrupted(error: BaseException | None) -> bool:

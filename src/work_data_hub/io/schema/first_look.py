@@ -59,11 +59,13 @@ def look(ini: Path, database_url: str | None = None, target: str = "head") -> St
     if settings is None or target not in {"head", "heads"}:
         return None
     try:
+        folder, history, names_database = read_project(str(ini))
+        if names_database and database_url is None:
+            return None
         chosen = _choose(ini, settings, database_url)
         if chosen is None or not may_be_used(settings.environment, chosen[0].backend):
             return None
         address, source = chosen
-        folder, history = read_project(str(ini))
         is_sound = _hands_over(folder, source) and _is_sound(history, target)
         record = read_record(address) if is_sound else None
     except (WorkDataHubError, OSError):
@@ -76,8 +78,6 @@ def look(ini: Path, database_url: str | None = None, target: str = "head") -> St
 def _choose(
     ini: Path, settings: PlainSettings, explicit: str | None
 ) -> tuple[DatabaseAddress, str] | None:
-    if explicit is None and b"sqlalchemy.url" in ini.read_bytes():
-        return None
     url, uri = settings.database_url, settings.database_uri
     if explicit is None and url is not None and uri is not None and url != uri:
         return None  # the whole run warns when they mean two databases

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from alembic.script import Script, ScriptDirectory
 
 
+WAY_OUT = (
+    "restore the file from version control and make a new revision; or accept it:"
+    " alembic -x accept={0} upgrade head, or wdh db upgrade --accept {0}; or set"
+    " WDH_EDITED_REVISIONS=warn"
+)
+
+
 @dataclass(frozen=True)
 class HistoryFinding:
     """An applied revision whose file is not what it was.

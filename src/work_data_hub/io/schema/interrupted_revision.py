@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.concurrent_indexes import built_by, without_comments
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+    from sqlalchemy.engine import Connection
 
 _SHOWN_CHARACTERS = 80
 # What may simply be run again.
@@ -58,9 +63,31 @@ class Interrupted:
             f" {self.started_at:%Y-%m-%d %H:%M} UTC); committed: {done}{perhaps}; not committed:"
             " everything after that, and the version row",
             hint=f"finish it by hand and run `alembic -x resolved={self.revision} stamp"
-            f" {self.revision}`, or undo it by hand and run again with -x resolved={self.revision}",
+            f" {self.revision}`, or undo it by hand and run again with -x resolved={self.revision}"
+            f" (wdh db: --resolved {self.revision})",
             failed=self.revision,
         )
+
+
+def read_interrupted(connection: Connection, marks: sa.Table, history: str) -> Interrupted | None:
+    """Return the revision of a history that did not end, if there is one.
+
+    Args:
+        connection: to the database.
+        marks: the framework's table of them, which is there.
+        history: the name of the version table.
+    """
+    row = connection.execute(sa.select(marks).where(marks.c.history == history)).first()
+    if row is None:
+        return None
+    return Interrupted(
+        revision=row.revision,
+        direction=row.direction,
+        started_at=row.started_at,
+        who=f"{row.os_user}@{row.host}",
+        committed=tuple(json.loads(row.committed)),
+        running=row.running,
+    )
 
 
 def _shown(text: str) -> str:

@@ -18,7 +18,7 @@ from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.engine import connect_raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Engine
 
@@ -84,14 +84,20 @@ class BlockerWatch:
         engine: makes the connection.
         backend_pid: the server process of the migration's connection; None: nothing to watch.
         look_every: seconds between two looks.
+        tell: is told, from the watch's own thread, who blocks.
     """
 
     def __init__(
-        self, engine: Engine, backend_pid: int | None, look_every: float = _LOOK_EVERY_SECONDS
+        self,
+        engine: Engine,
+        backend_pid: int | None,
+        look_every: float = _LOOK_EVERY_SECONDS,
+        tell: Callable[[str], None] = log.warning,
     ) -> None:
         self._engine = engine
         self._pid = backend_pid
         self._look_every = look_every
+        self._tell = tell
         self._over = threading.Event()
         self._subject: str | None = None
         self.seen: str | None = None
@@ -146,7 +152,7 @@ class BlockerWatch:
         seen = "; ".join(_described(*row) for row in rows)
         told, self.seen = self.seen, seen
         if told is None:
-            log.warning("%s waits for %s", subject, seen)
+            self._tell(f"{subject} waits for {seen}")
 
 
 def _described(

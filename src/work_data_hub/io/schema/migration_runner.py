@@ -9,37 +9,51 @@ may be called from several threads and inside a running event loop (it blocks it
 
 from __future__ import annotations
 
-import threading
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from alembic import command
-from alembic.config import Config
-from alembic.runtime.environment import EnvironmentContext
-from alembic.script import ScriptDirectory
-from alembic.util import CommandError
-from sqlalchemy.engine import make_url
 
-from work_data_hub.config import choose_database, get_settings
-from work_data_hub.domain.revision import RevisionInfo
-from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, WorkDataHubError
-from work_data_hub.io.schema import engine, project_files
-from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
-from work_data_hub.io.schema.faults import as_fault
+from work_data_hub.errors import UsageError
+from work_data_hub.io.schema import alembic_commands
+from work_data_hub.io.schema.alembic_call import Permissions, Request
+from work_data_hub.io.schema.database_reset import plan_reset, reset
+from work_data_hub.io.schema.database_status import DatabaseStatus, read_entries, read_status
 from work_data_hub.io.schema.identity import read_identity
-from work_data_hub.io.schema.journal import JournalEntry, read_journal
+from work_data_hub.io.schema.revision_listing import heads, history
+from work_data_hub.io.schema.seed_run import seed
+from work_data_hub.io.schema.sql_preview import sql
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine import URL
 
     from work_data_hub.domain.plan import RunResult, Step
     from work_data_hub.domain.target import EnvironmentClass, Identity
+    from work_data_hub.io.schema.database_view import DatabaseView
+    from work_data_hub.io.schema.journal import JournalEntry
+    from work_data_hub.io.schema.run_observer import RunObserver
 
-# alembic.command works through module globals: two threads inside it end in a KeyError.
-_one_thread = threading.RLock()
+T = TypeVar("T")
+
+__all__ = [
+    "current",
+    "downgrade",
+    "heads",
+    "history",
+    "identity",
+    "journal",
+    "pending",
+    "plan_reset",
+    "record_environment",
+    "reset",
+    "seed",
+    "sql",
+    "stamp",
+    "status",
+    "upgrade",
+]
 
 
 def upgrade(
@@ -50,6 +64,7 @@ def upgrade(
     resolved: str | None = None,
     accept: Sequence[str] = (),
     alembic_ini: Path | None = None,
+    observer: RunObserver | None = None,
 ) -> RunResult:
     """Apply the revisions up to ``revision``; each is one transaction.
 
@@ -61,6 +76,7 @@ def upgrade(
         resolved: an interrupted revision that was undone by hand.
         accept: applied revisions whose edited or vanished file is accepted.
         alembic_ini: the project.
+        observer: is told of every step and every wait; the log when it is left out.
 
     Returns:
         What was done; no steps when nothing had to be.
@@ -75,9 +91,10 @@ def upgrade(
         MigrationFailedError: a revision failed and was rolled back; those before it stay.
     """
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
+    request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return _run(
-        database_url, lambda config: command.upgrade(config, revision), permissions, alembic_ini
+    return alembic_commands.run(
+        request, lambda config: command.upgrade(config, revision), alembic_ini
     )
 
 
@@ -87,6 +104,7 @@ def downgrade(
     *,
     confirm: str | None = None,
     alembic_ini: Path | None = None,
+    observer: RunObserver | None = None,
 ) -> RunResult:
     """Take back the revisions above ``revision``: ``-1`` is one step, ``base`` is all of them.
 
@@ -95,15 +113,17 @@ def downgrade(
         revision: where to stop.
         confirm: the name of the database, which staging and prod require.
         alembic_ini: the project.
+        observer: as ``upgrade``.
 
     Raises:
         RefusedError: the database is staging or prod and was not named.
         WorkDataHubError: as ``upgrade``.
     """
     permissions = Permissions(confirm=confirm)
+    request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return _run(
-        database_url, lambda config: command.downgrade(config, revision), permissions, alembic_ini
+    return alembic_commands.run(
+        request, lambda config: command.downgrade(config, revision), alembic_ini
     )
 
 
@@ -114,6 +134,7 @@ def stamp(
     confirm: str | None = None,
     resolved: str | None = None,
     alembic_ini: Path | None = None,
+    observer: RunObserver | None = None,
 ) -> RunResult:
     """Record that the database is at ``revision`` without running anything.
 
@@ -123,14 +144,16 @@ def stamp(
         confirm: the name of the database, which staging and prod require to stamp backwards.
         resolved: an interrupted revision that was finished by hand.
         alembic_ini: the project.
+        observer: as ``upgrade``.
 
     Raises:
         WorkDataHubError: as ``upgrade`` and ``downgrade``.
     """
     permissions = Permissions(confirm=confirm, resolved=resolved)
+    request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return _run(
-        database_url, lambda config: command.stamp(config, revision), permissions, alembic_ini
+    return alembic_commands.run(
+        request, lambda config: command.stamp(config, revision), alembic_ini
     )
 
 
@@ -155,28 +178,42 @@ def record_environment(
     """
     permissions = Permissions(record_environment=environment, confirm=confirm)
     request = Request(database_url=database_url, permissions=permissions)
-    with _request(request, alembic_ini) as config:
-        command.ensure_version(config)
+    alembic_commands.call(request, command.ensure_version, alembic_ini)
 
 
-def journal(database_url: str | URL | None = None) -> tuple[JournalEntry, ...]:
+def journal(
+    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+) -> tuple[JournalEntry, ...]:
     """Return every step that was run or tried, the oldest first. Changes nothing.
 
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    with _looking(database_url) as connection:
-        return tuple(read_journal(connection))
+    return _seen(read_entries, database_url, alembic_ini)
 
 
-def identity(database_url: str | URL | None = None) -> Identity | None:
+def status(
+    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+) -> DatabaseStatus:
+    """Return where the database stands, what is pending, and what is wrong. Changes nothing.
+
+    Raises:
+        SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
+    """
+    return _seen(read_status, database_url, alembic_ini)
+
+
+def identity(
+    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+) -> Identity | None:
     """Return what the database is recorded as; None before the first run. Changes nothing.
 
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    with _looking(database_url) as connection:
-        return read_identity(connection)
+    return _seen(
+        lambda view: read_identity(view.connection, view.history), database_url, alembic_ini
+    )
 
 
 def current(
@@ -187,7 +224,7 @@ def current(
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return _run(database_url, _plan_nothing, Permissions(), alembic_ini).before
+    return alembic_commands.look(Request(database_url=database_url), alembic_ini).before
 
 
 def pending(
@@ -202,39 +239,9 @@ def pending(
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    with _request(request, alembic_ini) as config, _worded(config):
-        command.upgrade(config, revision)
+    alembic_commands.call(request, lambda config: command.upgrade(config, revision), alembic_ini)
     assert request.plan is not None
     return request.plan.steps
-
-
-def heads(alembic_ini: Path | None = None) -> tuple[str, ...]:
-    """Return the ids of the revisions that no other builds on; one, unless there are branches.
-
-    Raises:
-        HistoryError: a revision file cannot be read.
-    """
-    with _worded(_config(alembic_ini)) as scripts:
-        return tuple(sorted(scripts.get_heads()))
-
-
-def history(alembic_ini: Path | None = None) -> tuple[RevisionInfo, ...]:
-    """Return every revision, the oldest first.
-
-    Raises:
-        HistoryError: a revision file cannot be read.
-    """
-    with _worded(_config(alembic_ini)) as scripts:
-        return tuple(
-            RevisionInfo(
-                revision=script.revision,
-                down_revisions=tuple(sorted(script._versioned_down_revisions)),  # noqa: SLF001
-                description=script.doc,
-                path=script.path,
-                is_head=script.is_head,
-            )
-            for script in reversed(list(scripts.walk_revisions()))
-        )
 
 
 def _check(revision: object) -> None:
@@ -244,74 +251,10 @@ def _check(revision: object) -> None:
         )
 
 
-def _run(
-    database_url: str | URL | None,
-    verb: Callable[[Config], None],
-    permissions: Permissions,
-    alembic_ini: Path | None,
-) -> RunResult:
-    request = Request(database_url=database_url, permissions=permissions)
-    with _request(request, alembic_ini) as config, _worded(config):
-        verb(config)
-    if request.result is None:
-        raise RefusedError(
-            "env.py did not hand over to the package, so nothing is known of what it did",
-            hint="it must call work_data_hub.io.schema.environment.run",
-        )
-    return request.result
-
-
-@contextmanager
-def _request(request: Request, alembic_ini: Path | None) -> Iterator[Config]:
-    wait_seconds = get_settings().run_lock_wait
-    if not _one_thread.acquire(timeout=wait_seconds):
-        raise LockTimeoutError(
-            f"another thread of this process did not end its run within {wait_seconds:g} s",
-            hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
-        )
-    try:
-        yield _config(alembic_ini, {REQUEST: request})
-    finally:
-        _one_thread.release()
-
-
-@contextmanager
-def _looking(database_url: str | URL | None) -> Iterator[Connection]:
-    target = choose_database(get_settings(), database_url)
-    url = target.url if engine.exists(target.url) else make_url("sqlite://")
-    with engine.connect(url, read_only=True) as connection:
-        yield connection
-
-
-def _config(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
-    file = (
-        project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
-    )
-    return Config(str(file), attributes=attributes)
-
-
-def _plan_nothing(config: Config) -> None:
-    """Look at the database as `alembic current` does, and print nothing."""
-    scripts = ScriptDirectory.from_config(config)
-    with EnvironmentContext(config, scripts, fn=lambda _heads, _context: [], dont_mutate=True):
-        scripts.run_env()
-
-
-@contextmanager
-def _worded(config: Config) -> Iterator[ScriptDirectory]:
-    """Word what Alembic says before or beside env.py."""
-    try:
-        scripts = ScriptDirectory.from_config(config)
-    except CommandError as error:
-        raise UsageError(
-            f"{config.config_file_name}: {error}", hint="correct script_location in it"
-        ) from error
-    try:
-        yield scripts
-    except WorkDataHubError:
-        raise
-    except Exception as error:
-        fault = as_fault(error, scripts=scripts, execution=None)
-        if fault is None:
-            raise
-        raise fault from error
+def _seen(
+    read: Callable[[DatabaseView], T], database_url: str | URL | None, alembic_ini: Path | None
+) -> T:
+    found: list[T] = []
+    request = Request(database_url=database_url, look=lambda view: found.append(read(view)))
+    alembic_commands.look(request, alembic_ini)
+    return found[0]

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from sqlalchemy import event
 
 from work_data_hub.errors import MigrationFailedError, RefusedError
@@ -22,7 +21,7 @@ from work_data_hub.io.schema import concurrent_indexes
 from work_data_hub.io.schema.concurrent_indexes import built_by, without_comments
 from work_data_hub.io.schema.facts import this_runner
 from work_data_hub.io.schema.framework_tables import framework_tables
-from work_data_hub.io.schema.interrupted_revision import Interrupted
+from work_data_hub.io.schema.interrupted_revision import Interrupted, read_interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,19 +83,7 @@ class PartialRevisions:
 
     def interrupted(self) -> Interrupted | None:
         """Return the revision that did not end, if there is one."""
-        row = self._connection.execute(
-            sa.select(self._table).where(self._table.c.history == self._history)
-        ).first()
-        if row is None:
-            return None
-        return Interrupted(
-            revision=row.revision,
-            direction=row.direction,
-            started_at=row.started_at,
-            who=f"{row.os_user}@{row.host}",
-            committed=tuple(json.loads(row.committed)),
-            running=row.running,
-        )
+        return read_interrupted(self._connection, self._table, self._history)
 
     def recover(self, interrupted: Interrupted) -> None:
         """Take back what can be taken back with certainty, so that it can be run again.

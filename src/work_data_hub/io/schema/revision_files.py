@@ -27,8 +27,10 @@ def read_history(ini: str | None, toml: str | None = None) -> History:
     return read_project(ini, toml)[1]
 
 
-def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History]:
-    """Return the folder of env.py, and the history in the order in which Alembic loads its files.
+def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History, bool]:
+    """Return the folder of env.py, the history, and whether the configuration names a database.
+
+    The history is in the order in which Alembic loads its files.
 
     What cannot be told without executing a file is among the history's findings. What was read
     before is taken from the user's cache while size and times of a file are the same.
@@ -44,7 +46,7 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
     paths = [os.path.abspath(path) if path else "" for path in (ini, toml)]
     cache = RevisionCache("\n".join(paths))
     options = _options(ini, toml, cache)
-    *_, is_recursive, is_sourceless = options
+    *_, is_recursive, is_sourceless, names_database = options
     seen: set[str] = set()
     files: list[RevisionFile] = []
     for folder in version_folders(options):
@@ -56,7 +58,7 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
                 if file is not None:
                     files.append(file)
     cache.save()
-    return script_folder(options), History(files)
+    return script_folder(options), History(files), names_database
 
 
 def _options(ini: str | None, toml: str | None, cache: RevisionCache) -> Options:

@@ -15,7 +15,7 @@ from work_data_hub.errors import HistoryError, RefusedError, UsageError
 from work_data_hub.io.schema import history_check, identity
 from work_data_hub.io.schema.engine import first_line
 from work_data_hub.io.schema.facts import read_facts
-from work_data_hub.io.schema.framework_tables import IDENTITY, JOURNAL, NAMES, framework_tables
+from work_data_hub.io.schema.framework_tables import JOURNAL, NAMES, framework_tables
 from work_data_hub.io.schema.journal import Journal, SourceMark
 from work_data_hub.io.schema.lock_waits import BlockerWatch
 from work_data_hub.io.schema.partial_revisions import PartialRevisions
@@ -24,7 +24,7 @@ from work_data_hub.io.schema.session_settings import SessionSettings
 from work_data_hub.io.schema.sqlite_rebuild import RebuildGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
@@ -51,6 +51,7 @@ class RunGuard:
         permissions: what the caller confirmed or asked for beside the run itself.
         history: the name of the version table.
         schema: the schema that env.py gave for it, if any.
+        tell: is told who blocks the run.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class RunGuard:
         permissions: Permissions,
         history: str,
         schema: str | None,
+        tell: Callable[[str], None],
     ) -> None:
         self._connection = connection
         self._lock = lock
@@ -84,7 +86,7 @@ class RunGuard:
         )
         self._rebuild = RebuildGuard(connection)
         self._watch = BlockerWatch(
-            engine, self._facts.backend_pid, min(0.25, settings.lock_timeout / 4)
+            engine, self._facts.backend_pid, min(0.25, settings.lock_timeout / 4), tell
         )
         self._started_at = datetime.now(UTC)
         self._running: tuple[Step, SourceMark | None] | None = None
@@ -118,6 +120,15 @@ class RunGuard:
         self._refuse(
             protection.check_destructive(self._target, operation, self._permissions.confirm)
         )
+
+    def refuse_reset(self) -> None:
+        """Refuse to drop everything, unless the database is dev or a throw-away one.
+
+        Raises:
+            RefusedError: with the reason.
+        """
+        self._refuse(protection.check_reset(self._target))
+        self._refuse(protection.check_environment(self._target, self._settings.environment))
 
     def record_environment(self) -> None:
         """Record another environment class, as the caller asked; it is journalled.
@@ -235,15 +246,9 @@ class RunGuard:
 
     def _refuse_missing_tables(self) -> None:
         """Refuse a database whose record was removed: what it was is not known any more."""
-        missing = NAMES - self._facts.framework_tables
-        lost = "the tables " + ", ".join(sorted(missing)) if missing else f"the row of {IDENTITY}"
-        is_whole = not missing and self._target.identity is not None
-        if self._facts.has_framework_tables and not is_whole:
-            raise RefusedError(
-                f"{lost} were removed from the database {self._target.name!r}",
-                hint="restore them; or drop all of work_data_hub_identity, _journal and"
-                " _in_progress, and the database is taken over as at its first run",
-            )
+        if self._facts.has_framework_tables:
+            missing = NAMES - self._facts.framework_tables
+            self._refuse(protection.check_record(self._target, missing))
 
     def _record_identity(self) -> None:
         environment = "ephemeral" if self._permissions.ephemeral else self._settings.environment
@@ -286,7 +291,5 @@ class RunGuard:
         else:
             raise HistoryError(
                 str(finding),
-                hint="restore the file from version control and make a new revision; or accept it:"
-                f" alembic -x accept={finding.revision} upgrade head; or set"
-                " WDH_EDITED_REVISIONS=warn",
+                hint=history_check.WAY_OUT.format(finding.revision),
             )

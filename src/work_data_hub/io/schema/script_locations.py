@@ -16,8 +16,9 @@ _SECTION = "alembic"
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _HINT = "see https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file"
 # What is kept of a configuration: script_location, version_locations, prepend_sys_path,
-# recursive_version_locations, sourceless; a plain tuple, so that it can be cached.
-Options = tuple[str, tuple[str, ...], tuple[str, ...], bool, bool]
+# recursive_version_locations, sourceless, and whether there is a sqlalchemy.url (not which: it may
+# hold a password); a plain tuple, so that it can be cached.
+Options = tuple[str, tuple[str, ...], tuple[str, ...], bool, bool, bool]
 
 
 def read_options(ini: str | None, toml: str | None) -> Options:
@@ -41,6 +42,7 @@ def read_options(ini: str | None, toml: str | None) -> Options:
         values.paths("prepend_sys_path", r", *|(?: +)|\:", "path_separator"),
         values.is_set("recursive_version_locations"),
         values.is_set("sourceless"),
+        values.has("sqlalchemy.url"),
     )
 
 
@@ -63,7 +65,7 @@ def version_folders(options: Options) -> list[str]:
         UsageError: the script location, or the package that it is in, is not there.
     """
     folder = script_folder(options)
-    _, versions, search, _, _ = options
+    _, versions, search, *_ = options
     wanted = [_folder(version, search) for version in versions]
     return [
         os.path.realpath(each)
@@ -84,6 +86,9 @@ class _Values:
     def get(self, name: str) -> Any:
         text = self._from_ini(name)
         return self._from_toml(name) if text is None else text
+
+    def has(self, name: str) -> bool:
+        return self._ini.has_option(_SECTION, name) or name in self._toml
 
     def is_set(self, name: str) -> bool:
         text = self._from_ini(name)

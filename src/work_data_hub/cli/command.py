@@ -1,0 +1,79 @@
+"""The command `wdh`: runs one verb, writes what it answers, and ends with its exit code.
+
+Results go to standard output, everything else to standard error. Importing this room, `--help`
+and a usage error cost no more than argparse; a verb imports what it needs when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from work_data_hub.cli.answer import write_fault
+from work_data_hub.cli.parser import parse
+from work_data_hub.cli.verbs import VERBS
+from work_data_hub.errors import RunInterruptedError, WorkDataHubError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from work_data_hub.cli.answer import Answer
+
+
+def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
+    """Run the command in this process and return its exit code.
+
+    Args:
+        argv: the arguments behind the command's name; those of the process when left out.
+        prog: the name under which it was called, for its help.
+    """
+    given = sys.argv[1:] if argv is None else list(argv)
+    call: argparse.Namespace | None = None
+    try:
+        call = parse(given, prog)
+        answer = _answer(call)
+        answer.write(call.verb, sys.stdout, as_json=call.json, is_quiet=call.quiet)
+    except SystemExit as end:  # help and version
+        return int(end.code or 0)
+    except WorkDataHubError as error:
+        fault = error
+    except KeyboardInterrupt as error:
+        fault = _interruption(error, call)
+    else:
+        return answer.exit_code
+    as_json = "--json" in given if call is None else call.json
+    write_fault(fault, call.verb if call else None, sys.stdout, sys.stderr, as_json=as_json)
+    return fault.exit_code
+
+
+def run(prog: str = "wdh") -> None:
+    """Be the process: the console command's entry point."""
+    if hasattr(sys.stdout, "reconfigure"):
+        # A terminal that cannot show a letter is no reason to fail.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        exit_code = main(prog=prog)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = 0
+    sys.exit(exit_code)
+
+
+def _answer(call: argparse.Namespace) -> Answer:
+    room = import_module(f"work_data_hub.cli.{VERBS[call.verb].room}")
+    answer: Answer = getattr(room, call.verb.replace("-", "_"))(call)
+    return answer
+
+
+def _interruption(error: KeyboardInterrupt, call: argparse.Namespace | None) -> WorkDataHubError:
+    """Say what state the database is in; a run that knows it has put it on the error."""
+    told = next(iter(getattr(error, "__notes__", ())), "")
+    message, _, hint = told.partition("\nhint: ")
+    state = VERBS[call.verb].when_interrupted if call else "nothing was changed"
+    return RunInterruptedError(
+        message or f"interrupted: {state}", hint=hint or "run the command again"
+    )

@@ -1,0 +1,116 @@
+"""Reads the command line with argparse, from the table of verbs."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from work_data_hub.cli.verbs import VERBS
+from work_data_hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from work_data_hub.cli.verbs import Verb
+
+EXIT_CODES = (
+    "exit codes: 0 done or nothing to do; 1 a check found something; 2 usage or settings;"
+    " 3 history;\n4 refused for safety; 5 locked; 6 a migration failed; 7 something is missing;"
+    " 130 interrupted"
+)
+
+
+def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
+    """Return what was asked for; ``verb`` names it.
+
+    Raises:
+        UsageError: the call is wrong.
+        SystemExit: help or the version was asked for, and has been printed.
+    """
+    # Only the verb that is called is built: a parser for each costs more than a quick answer.
+    named = argv[1] if len(argv) > 1 and argv[0] == "db" else None
+    _refuse_unknown(named)
+    parser = whole_parser(prog, VERBS if named not in VERBS else (named,))
+    call = parser.parse_args(argv)
+    if getattr(call, "verb", None) is None:
+        parser.error("a command is missing")
+    if call.database_url == "":
+        parser.error("--database-url is empty")
+    return call
+
+
+def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
+    """Return the parser of these verbs."""
+    root = _Parser(prog=prog, description="WorkDataHub's database schema.", allow_abbrev=False)
+    root.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    groups = root.add_subparsers(metavar="GROUP", title="groups")
+    database = groups.add_parser(
+        "db",
+        help="the schema of a database",
+        description="Look at a database's schema and change it.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    verbs = database.add_subparsers(dest="verb", metavar="VERB", title="verbs")
+    for name in names:
+        verb = VERBS[name]
+        described = verbs.add_parser(
+            name,
+            help=verb.summary,
+            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+            epilog=_epilog(verb),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        _add_arguments(described, verb)
+    return root
+
+
+def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
+    for argument in verb.arguments:
+        parser.add_argument(*argument.names, **argument.options)
+    common = parser.add_argument_group("of every verb")
+    common.add_argument("--database-url", metavar="URL", help="default: what the settings say")
+    common.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="the project's alembic.ini; default: the one in this folder or one above it, else"
+        " WorkDataHub's own",
+    )
+    common.add_argument("--json", action="store_true", help="print the result, or fault, as JSON")
+    common.add_argument("--quiet", "-q", action="store_true", help="no progress and no prose")
+
+
+def _epilog(verb: Verb) -> str:
+    return "\n".join(["examples:", *(f"  {example}" for example in verb.examples)])
+
+
+def _refuse_unknown(named: str | None) -> None:
+    if named is None or named.startswith("-") or named in VERBS:
+        return
+    import difflib  # only for whoever mistyped
+
+    near = difflib.get_close_matches(named, VERBS, 1, 0.5)
+    raise UsageError(
+        f"there is no verb {named!r}",
+        hint=f"did you mean `wdh db {near[0]}`?" if near else "`wdh db --help` shows the verbs",
+    )
+
+
+class _Parser(argparse.ArgumentParser):
+    """Raises what argparse would print, so that it is said as every other fault is."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, hint=f"`{self.prog} --help` shows how it is called")
+
+
+class _Version(argparse.Action):
+    """Looks the version up when it is asked for: that costs more than all the rest."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"wdh {version('work-data-hub')}\n")

@@ -1,0 +1,27 @@
+"""Which project is meant: the alembic.ini that was named, or the nearest one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from work_data_hub.io.schema import project_files
+
+
+def find(named: Path | None) -> Path:
+    """Return the project's alembic.ini.
+
+    Args:
+        named: what ``--config`` says; without it, the file is taken from the working directory
+            or the nearest folder above it that has one, else it is WorkDataHub's own.
+
+    Raises:
+        UsageError: the named file is not there.
+        MissingError: there is none, not even WorkDataHub's own.
+    """
+    if named is not None:
+        return project_files.existing(named)
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "alembic.ini").is_file():
+            return folder / "alembic.ini"
+    return project_files.alembic_ini()

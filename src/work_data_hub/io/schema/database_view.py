@@ -1,0 +1,35 @@
+"""What a call of env.py decided on: which database, which history, which files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from alembic.script import ScriptDirectory
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.config import DatabaseTarget, Settings
+
+
+@dataclass(frozen=True)
+class DatabaseView:
+    """What is handed to whoever looks at a database, or empties it.
+
+    Attributes:
+        connection: to the database; in memory where a SQLite file is not there yet.
+        scripts: the revision files.
+        target: which database, and what decided on it.
+        settings: the session's.
+        history: the name of the version table.
+        schema: its schema, where env.py gave one.
+        versions: its rows.
+    """
+
+    connection: Connection
+    scripts: ScriptDirectory
+    target: DatabaseTarget
+    settings: Settings
+    history: str
+    schema: str | None
+    versions: tuple[str, ...]
