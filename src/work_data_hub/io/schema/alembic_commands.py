@@ -16,7 +16,7 @@ from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, Wor
 from work_data_hub.io.schema import project_files
 from work_data_hub.io.schema.alembic_call import REQUEST, Request
 from work_data_hub.io.schema.faults import as_fault
-from work_data_hub.io.schema.revision_listing import refuse_doubled_ids
+from work_data_hub.io.schema.revision_listing import refuse_contradictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,7 +85,7 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
 
     Raises:
         UsageError: the configuration does not lead to revision files.
-        HistoryError: two files have one id, of which Alembic would take the later one.
+        HistoryError: two files contradict each other; or what else Alembic finds wrong.
     """
     try:
         scripts = ScriptDirectory.from_config(config)
@@ -94,7 +94,7 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
             f"{config.config_file_name}: {error}", hint="correct script_location in it"
         ) from error
     assert config.config_file_name is not None
-    refuse_doubled_ids(config.config_file_name)
+    refuse_contradictions(config.config_file_name)
     try:
         yield scripts
     except WorkDataHubError:

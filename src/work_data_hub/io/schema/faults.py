@@ -13,6 +13,7 @@ from alembic.script.revision import (
     MultipleHeads,
     RangeNotAncestorError,
     ResolutionError,
+    RevisionError,
 )
 from alembic.util import CommandError, DatabaseNotAtHead
 from sqlalchemy.exc import DBAPIError
@@ -28,6 +29,10 @@ from work_data_hub.io.schema.engine import first_line
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
+
+_CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
+# insufficient_privilege, read_only_sql_transaction
+_DENIED = {"42501", "25006"}
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
@@ -49,7 +54,7 @@ def as_fault(
         return _failed_revision(error, scripts, execution)
     if isinstance(error, WorkDataHubError):
         return error
-    if isinstance(error, CommandError):
+    if isinstance(error, CommandError | RevisionError):
         current = execution.plan.current if execution is not None else ()
         return _history_fault(error, scripts, current)
     if (path := _revision_file_in(error, scripts)) is not None:
@@ -69,7 +74,7 @@ def as_fault(
     if isinstance(error, DBAPIError | sqlite3.Error):
         return MigrationFailedError(
             f"the database refused: {first_line(getattr(error, 'orig', None) or error)}",
-            hint="check the rights of the user, and that no other program holds the database",
+            hint=_CHECK_RIGHTS,
         )
     return None
 
@@ -98,7 +103,6 @@ def _failed_revision(
     place = _revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
     applied = ", ".join(step.revision for step in execution.finished) or "nothing"
-    hint = error.hint if isinstance(error, WorkDataHubError) else "correct it and run again"
     left = (
         "a part of it is committed, the next run names it"
         if execution.left_a_part
@@ -106,17 +110,26 @@ def _failed_revision(
     )
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
-        hint=f"{left} (done before it: {applied}); {hint}",
+        hint=f"{left} (done before it: {applied}); {_advice(error)}",
         applied=[step.revision for step in execution.finished],
         failed=failed.revision,
         pending=[step.revision for step in execution.pending],
     )
 
 
+def _advice(error: Exception) -> str:
+    if isinstance(error, WorkDataHubError):
+        return error.hint
+    original = getattr(error, "orig", None)
+    is_denied = getattr(original, "sqlstate", None) in _DENIED or "readonly" in str(original)
+    return _CHECK_RIGHTS if is_denied else "correct it and run again"
+
+
 def _history_fault(
-    error: CommandError, scripts: ScriptDirectory, current: tuple[str, ...]
+    error: CommandError | RevisionError, scripts: ScriptDirectory, current: tuple[str, ...]
 ) -> WorkDataHubError:
-    cause = error.__cause__
+    # Alembic words most errors of its graph, and lets some pass.
+    cause = error if isinstance(error, RevisionError) else error.__cause__
     if isinstance(cause, MultipleHeads):
         return HistoryError(
             f"there are several heads: {', '.join(sorted(cause.heads))}",
@@ -148,7 +161,7 @@ def _comes_from_the_revision_map(error: KeyError) -> bool:
     return Path(frames[-1].filename).parts[-3:] == ("alembic", "script", "revision.py")
 
 
-def _worded_by_alembic(error: CommandError) -> WorkDataHubError:
+def _worded_by_alembic(error: Exception) -> WorkDataHubError:
     message = first_line(error)
     if message.startswith("Relative revision -"):
         return HistoryError(

@@ -14,6 +14,13 @@ if TYPE_CHECKING:
     from work_data_hub.domain.history import History
     from work_data_hub.domain.revision import RevisionInfo
 
+_CONTRADICTIONS = {
+    "duplicate-id": "give one of the two files another id, or delete it",
+    "unknown-parent": "restore that file, or correct down_revision",
+}
+_SURE = {"duplicate-id"}
+_OF_THE_GRAPH = {*_CONTRADICTIONS, "label-taken", "unknown-dependency", "cycle"}
+
 
 def heads(alembic_ini: Path | None = None) -> tuple[str, ...]:
     """Return the ids of the revisions that no other builds on; one, unless there are branches.
@@ -42,17 +49,21 @@ def history(alembic_ini: Path | None = None) -> tuple[RevisionInfo, ...]:
     return _executed(alembic_ini) if found is None else _as_alembic_orders(found)
 
 
-def refuse_doubled_ids(ini: str) -> None:
-    """Refuse two files with one id: Alembic would warn, and take the one that it read last.
+def refuse_contradictions(ini: str) -> None:
+    """Refuse files that contradict each other where Alembic would only warn.
+
+    Of two files with one id it takes the one that it read last; without the file of a parent it
+    goes on, and fails with a KeyError.
 
     Raises:
-        HistoryError: naming both.
+        HistoryError: naming the files.
     """
-    for finding in read_history(ini).findings:
-        if finding.kind == "duplicate-id":
-            raise HistoryError(
-                str(finding), hint="give one of the two files another id, or delete it"
-            )
+    findings = read_history(ini).findings
+    # A file that must be executed to be understood may be the parent that is missed.
+    certain = _CONTRADICTIONS.keys() if all(f.kind in _OF_THE_GRAPH for f in findings) else _SURE
+    for finding in findings:
+        if finding.kind in certain:
+            raise HistoryError(str(finding), hint=_CONTRADICTIONS[finding.kind])
 
 
 def _sound(alembic_ini: Path | None) -> History | None:
