@@ -182,11 +182,11 @@ def test_a_read_only_postgresql_database_is_not_written_to(
 def test_a_role_without_rights_changes_nothing(
     wdh: Callable[..., Any], project: Path, postgresql_url: URL
 ) -> None:
+    name = f"{postgresql_url.database}_stranger"
     with engine.connect(postgresql_url) as connection, connection.begin():
-        connection.exec_driver_sql("DROP ROLE IF EXISTS wdh_stranger")
-        connection.exec_driver_sql("CREATE ROLE wdh_stranger LOGIN PASSWORD 'hunter2'")
+        connection.exec_driver_sql(f"CREATE ROLE {name} LOGIN PASSWORD 'hunter2'")
         connection.exec_driver_sql("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    stranger = postgresql_url.set(username="wdh_stranger", password="hunter2")
+    stranger = postgresql_url.set(username=name, password="hunter2")
     said = wdh("upgrade", url=stranger, project=project)
     assert_refused(said, 6, "permission denied", "rights")
     assert "hunter2" not in said.err

@@ -1,0 +1,193 @@
+"""reset drops everything and builds again, where that is allowed and somebody agreed."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+
+from work_data_hub.io.schema import engine, migration_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.engine import URL
+
+HEAD = "20251113_000001"
+
+
+def run(url: URL, *statements: str) -> None:
+    with engine.connect(url) as connection, connection.begin():
+        for statement in statements:
+            connection.exec_driver_sql(statement, execution_options={"no_parameters": True})
+
+
+def tables(url: URL) -> set[str]:
+    with engine.connect(url, read_only=True) as connection:
+        return set(sa.inspect(connection).get_table_names())
+
+
+def test_reset_drops_everything_and_builds_it_again(
+    wdh: Callable[..., Any], database_url: URL
+) -> None:
+    migration_runner.upgrade(database_url)
+    run(
+        database_url,
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY)",
+        "CREATE TABLE child (parent INTEGER REFERENCES parent (id) ON DELETE CASCADE)",
+        "INSERT INTO parent VALUES (1)",
+        "INSERT INTO child VALUES (1)",
+        "CREATE VIEW seen AS SELECT * FROM child",
+        "CREATE INDEX some_index ON child (parent)",
+    )
+    said = wdh("reset", "--yes", "--json", url=database_url)
+    assert said.exit_code == 0
+    assert "drops everything" in said.err
+    assert {"table", "view"} <= {one.split()[0] for one in said.data["dropped"]}
+    assert tables(database_url) == {
+        "alembic_version",
+        "data_quality_metrics",
+        "pipeline_executions",
+        "work_data_hub_identity",
+        "work_data_hub_in_progress",
+        "work_data_hub_journal",
+    }
+    assert [entry.direction for entry in migration_runner.journal(database_url)] == ["upgrade"]
+    assert wdh("status", "--check", url=database_url).exit_code == 0
+
+
+def test_everything_of_a_postgresql_schema_goes_but_what_is_not_ours(
+    wdh: Callable[..., Any], postgresql_url: URL
+) -> None:
+    run(
+        postgresql_url,
+        "CREATE TYPE mood AS ENUM ('good')",
+        "CREATE DOMAIN short AS text CHECK (length(value) < 9)",
+        "CREATE TYPE pair AS (a int, b int)",
+        "CREATE SEQUENCE counter",
+        "CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+        "CREATE PROCEDURE two() LANGUAGE sql AS 'SELECT 2'",
+        "CREATE AGGREGATE total(int) (SFUNC = int4pl, STYPE = int)",
+        "CREATE TABLE parts (id int GENERATED ALWAYS AS IDENTITY, m mood) PARTITION BY LIST (m)",
+        "CREATE TABLE parts_good PARTITION OF parts FOR VALUES IN ('good')",
+        'CREATE TABLE "a % b:c" (id serial)',
+        "CREATE STATISTICS wise ON id, m FROM parts",
+        "CREATE MATERIALIZED VIEW kept AS SELECT one() AS n",
+        'CREATE COLLATION mine FROM "C"',
+        "CREATE SCHEMA beside",
+        "CREATE TABLE beside.safe (id int)",
+        "COMMENT ON SCHEMA public IS 'ours'",
+    )
+    said = wdh("reset", "--yes", "--json", url=postgresql_url)
+    assert said.exit_code == 0, said.err
+    with engine.connect(postgresql_url) as connection:
+        left = connection.exec_driver_sql(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+            " AND relkind IN ('r', 'p', 'S', 'v', 'm') AND relname NOT LIKE 'work_data_hub%%'"
+        ).scalars()
+        assert set(left) == {"alembic_version", "data_quality_metrics", "pipeline_executions"} | {
+            name for name in left if name.endswith("_seq")
+        }
+        procedures = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
+        assert connection.exec_driver_sql(procedures).scalar() == 0
+        comment = "SELECT obj_description('public'::regnamespace, 'pg_namespace')"
+        assert connection.exec_driver_sql(comment).scalar() == "ours"
+        assert connection.exec_driver_sql("SELECT count(*) FROM beside.safe").scalar() == 0
+    wdh("reset", "--yes", "--schema", "beside", url=postgresql_url)
+    with engine.connect(postgresql_url) as connection:
+        assert sa.inspect(connection).get_table_names(schema="beside") == []
+    wrong = wdh("reset", "--yes", "--schema", "pg_catalog", url=postgresql_url)
+    assert (wrong.exit_code, "no schema" in wrong.err) == (2, True)
+
+
+def test_virtual_tables_and_triggers_of_sqlite_go_too(
+    wdh: Callable[..., Any], sqlite_url: URL
+) -> None:
+    run(
+        sqlite_url,
+        "CREATE VIRTUAL TABLE words USING fts5(text)",
+        "CREATE TABLE counted (id INTEGER PRIMARY KEY AUTOINCREMENT)",
+        "INSERT INTO counted DEFAULT VALUES",
+        'CREATE TABLE "a % b:c" (id INTEGER)',
+    )
+    assert wdh("reset", "--yes", url=sqlite_url).exit_code == 0
+    assert not tables(sqlite_url) & {"words", "counted", "a % b:c", "words_data"}
+
+
+@pytest.mark.parametrize("environment", ["staging", "prod"])
+def test_a_database_that_matters_is_never_reset(
+    wdh: Callable[..., Any],
+    postgresql_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    wdh("upgrade", url=postgresql_url)
+    said = wdh("reset", "--yes", url=postgresql_url)
+    assert (said.exit_code, said.out) == (4, "")
+    assert f"is {environment}" in said.err
+    assert migration_runner.current(postgresql_url) == (HEAD,)
+    assert "pipeline_executions" in tables(postgresql_url)
+
+
+def test_a_throw_away_database_stays_one(wdh: Callable[..., Any], database_url: URL) -> None:
+    migration_runner.upgrade(database_url, ephemeral=True)
+    assert wdh("reset", "--yes", url=database_url).exit_code == 0
+    found = migration_runner.identity(database_url)
+    assert found is not None
+    assert found.environment == "ephemeral"
+
+
+def test_a_pipe_cannot_agree(wdh_process: Callable[..., Any], database_url: URL) -> None:
+    migration_runner.upgrade(database_url)
+    said = wdh_process("db", "reset", url=database_url)
+    assert (said.exit_code, said.out) == (4, "")
+    assert said.err.endswith("hint: add --yes\n")
+    assert len(migration_runner.journal(database_url)) == 1
+
+
+@pytest.mark.parametrize(("typed", "exit_code"), [("database.db", 0), ("yes", 4), ("", 4)])
+def test_a_person_types_the_name_of_the_database(
+    wdh_environment: Callable[..., dict[str, str]], sqlite_url: URL, typed: str, exit_code: int
+) -> None:
+    run(sqlite_url, "CREATE TABLE mine (id INTEGER)")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("wdh"), "db", "reset"],
+        env=wdh_environment(sqlite_url),
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.write(ours, f"{typed}\n".encode())
+    _, err = process.communicate(timeout=60)
+    os.close(ours)
+    os.close(theirs)
+    assert process.returncode == exit_code
+    assert "Type the name of the database (database.db)" in err
+    assert ("mine" in tables(sqlite_url)) is (exit_code != 0)
+
+
+def test_what_may_not_be_dropped_stays_with_all_the_rest(
+    wdh: Callable[..., Any], postgresql_url: URL
+) -> None:
+    name = f"{postgresql_url.database}_tenant"
+    run(
+        postgresql_url,
+        f"CREATE ROLE {name} LOGIN PASSWORD 'x'",
+        f"GRANT CREATE, USAGE ON SCHEMA public TO {name}",
+        "CREATE TABLE of_another (id int)",
+    )
+    tenant = postgresql_url.set(username=name, password="x")
+    assert wdh("upgrade", url=tenant).exit_code == 0
+    said = wdh("reset", "--yes", url=tenant)
+    assert said.exit_code == 6
+    assert "must be owner" in said.err
+    assert {"of_another", "pipeline_executions"} <= tables(postgresql_url)
