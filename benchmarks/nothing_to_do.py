@@ -1,12 +1,13 @@
-"""What it takes to find out that there is nothing to do, beside `alembic upgrade head` in one run.
+"""What `wdh db` takes to find out that there is nothing to do, beside `alembic upgrade head`.
 
     python benchmarks/nothing_to_do.py [--runs 9] [--revisions 1 100 1000]
                                        [--engines sqlite postgresql]
 
-Whole processes on a database at head, in turn (Alembic, ours, Alembic, ours, ...); prints medians
-in milliseconds and the median of the ratios pair by pair. "Cached" runs write and read bytecode;
-"not cached" runs write none: revisions, and the package where it is not compiled, are compiled
-again each time, as in many containers. What either remembers between runs is warm.
+Whole processes on a database at head, in turn (Alembic, upgrade, status, Alembic, ...); prints
+medians in milliseconds and the medians of the ratios to Alembic's time, round by round. "Cached"
+runs write and read bytecode; "not cached" runs write none: revisions, and the package where it is
+not compiled, are compiled again each time, as in many containers. What either remembers between
+runs is warm.
 """
 
 from __future__ import annotations
@@ -28,15 +29,13 @@ from run_cost import GUARDED_ENV, PLAIN_ENV, _postgresql_urls, _sqlite_urls, upg
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-LOOK = (
-    "import sys; from pathlib import Path;"
-    "from work_data_hub.io.schema.first_look import look;"
-    "sys.exit(look(Path('alembic.ini')) is None)"
-)
+WDH = str(Path(sys.executable).with_name("wdh"))
 COMMANDS = {
-    "alembic": [sys.executable, "-m", "alembic", "upgrade", "head"],
-    "ours": [sys.executable, "-c", LOOK],
+    "alembic upgrade head": [sys.executable, "-m", "alembic", "upgrade", "head"],
+    "wdh db upgrade": [WDH, "db", "upgrade"],
+    "wdh db status --check": [WDH, "db", "status", "--check"],
 }
+PLAIN = "alembic upgrade head"
 
 
 def seconds(command: list[str], folder: Path, environment: Mapping[str, str]) -> float:
@@ -63,10 +62,11 @@ def measure(projects: Mapping[str, tuple[Path, str]], runs: int, *, is_cached: b
             took = seconds(COMMANDS[name], folder, {**environment, **urls})
             if number:  # the first round warms what may be warm
                 found[name].append(took)
-    ratios = [ours / theirs for ours, theirs in zip(found["ours"], found["alembic"], strict=True)]
-    cells = [f"{name} {statistics.median(each) * 1000:.0f} ms" for name, each in found.items()]
-    label = "cached" if is_cached else "not cached"
-    print(f"  {label}: {'; '.join(cells)}; ours is x{statistics.median(ratios):.2f}", flush=True)
+    print(f"  {'cached' if is_cached else 'not cached'}:", flush=True)
+    for name, each in found.items():
+        ratios = [ours / theirs for ours, theirs in zip(each, found[PLAIN], strict=True)]
+        ratio = f", x{statistics.median(ratios):.2f} of Alembic's" if name != PLAIN else ""
+        print(f"    {name}: {statistics.median(each) * 1000:.0f} ms{ratio}", flush=True)
 
 
 def main() -> None:
@@ -75,7 +75,8 @@ def main() -> None:
     parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
     arguments = parser.parse_args()
-    environments = {"alembic": PLAIN_ENV.format(per_migration=False), "ours": GUARDED_ENV}
+    # A plain project for Alembic; one that hands over, which both of ours share.
+    environments = {"plain": PLAIN_ENV.format(per_migration=False), "guarded": GUARDED_ENV}
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         urls = {"sqlite": _sqlite_urls(scratch)}
@@ -83,12 +84,15 @@ def main() -> None:
             urls["postgresql"] = _postgresql_urls(stack)
         for engine in arguments.engines:
             for revisions in arguments.revisions:
-                projects = {}
+                made = {}
                 for name, env in environments.items():
                     folder = scratch / f"{engine}_{revisions}_{name}"
                     write_project(folder, env, revisions)
-                    projects[name] = folder, urls[engine]()
-                    upgrade(*projects[name])
+                    made[name] = folder, urls[engine]()
+                    upgrade(*made[name])
+                projects = {
+                    name: made["plain" if name == PLAIN else "guarded"] for name in COMMANDS
+                }
                 print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
                 for is_cached in (True, False):
                     measure(projects, arguments.runs, is_cached=is_cached)

@@ -16,7 +16,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
     [
         ("run_cost.py", ["--runs", "1", "--revisions", "2"], "guarded is x"),
         ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
-        ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "ours is x"),
+        ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "wdh db status --check: "),
         (
             "fresh_databases.py",
             [

@@ -84,7 +84,13 @@ def blocks(document: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(
-    "document", ["README.md", "docs/database-migrations.md", "docs/test-databases.md"]
+    "document",
+    [
+        "README.md",
+        "docs/command-line.md",
+        "docs/database-migrations.md",
+        "docs/test-databases.md",
+    ],
 )
 def test_every_command_and_program_of_the_documentation_works(
     document: str, copy: Copy, postgresql_url: URL

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-HEAVY = {"sqlalchemy", "alembic", "pydantic", "psycopg", "logging", "rich", "shtab"}
+HEAVY = {"sqlalchemy", "alembic", "pydantic", "psycopg", "logging", "rich", "shtab", "shutil"}
 LOADED = """
 import sys
 from work_data_hub.cli.command import main

@@ -191,3 +191,15 @@ def test_what_may_not_be_dropped_stays_with_all_the_rest(
     assert said.exit_code == 6
     assert "must be owner" in said.err
     assert {"of_another", "pipeline_executions"} <= tables(postgresql_url)
+
+
+def test_a_table_that_somebody_uses_ends_the_reset_with_everything_there(
+    wdh: Callable[..., Any], postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "0.1")
+    migration_runner.upgrade(postgresql_url)
+    with engine.connect(postgresql_url) as connection:
+        connection.exec_driver_sql("SELECT * FROM pipeline_executions")
+        said = wdh("reset", "--yes", url=postgresql_url)
+    assert (said.exit_code, "lock timeout" in said.err) == (6, True)
+    assert migration_runner.current(postgresql_url) == (HEAD,)

@@ -5,7 +5,9 @@ import pytest
 from work_data_hub.domain.protection import (
     check_destructive,
     check_environment,
+    check_record,
     check_recording,
+    check_reset,
 )
 from work_data_hub.domain.target import (
     ENVIRONMENT_CLASSES,
@@ -79,3 +81,26 @@ def test_a_copy_gets_an_identity_of_its_own(
         Identity("1", found, "old"), new_id="2", pin="new", session="dev", is_local=is_local
     )
     assert copy == Identity("2", kept, "new")
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENT_CLASSES)
+def test_only_dev_and_throw_away_databases_are_reset(environment: EnvironmentClass) -> None:
+    refusal = check_reset(target(environment))
+    assert (refusal is None) == (environment in {"dev", "ephemeral"})
+
+
+def test_a_stranger_on_another_machine_is_not_reset() -> None:
+    assert check_reset(target(None)) is None
+    refusal = check_reset(target(None, is_local=False))
+    assert refusal is not None
+    assert "counts as prod" in refusal.reason
+
+
+def test_a_record_that_is_not_whole_is_refused() -> None:
+    assert check_record(target("dev"), ()) is None
+    without_row = check_record(target(None), ())
+    assert without_row is not None
+    assert "the row of work_data_hub_identity" in without_row.reason
+    without_tables = check_record(target("dev"), ["b", "a"])
+    assert without_tables is not None
+    assert "the tables a, b were removed" in without_tables.reason

@@ -47,8 +47,7 @@ class LiveProgress(LineProgress):
                 get_renderable=self._now,
                 refresh_per_second=_FRAMES_EACH_SECOND,
                 transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
+                redirect_stdout=False,  # what a revision prints is not ours to move
             )
             self._live.start()
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from work_data_hub.cli.verbs import Verb
 
+_USUAL_COLUMNS = 80
 EXIT_CODES = (
     "exit codes: 0 done or nothing to do; 1 a check found something; 2 usage or settings;"
     " 3 history;\n4 refused for safety; 5 locked; 6 a migration failed; 7 something is missing;"
@@ -42,7 +45,12 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
 
 def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     """Return the parser of these verbs."""
-    root = _Parser(prog=prog, description="WorkDataHub's database schema.", allow_abbrev=False)
+    root = _Parser(
+        prog=prog,
+        description="WorkDataHub's database schema.",
+        formatter_class=_HelpFormatter,
+        allow_abbrev=False,
+    )
     root.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     groups = root.add_subparsers(metavar="GROUP", title="groups")
     database = groups.add_parser(
@@ -50,7 +58,7 @@ def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.Ar
         help="the schema of a database",
         description="Look at a database's schema and change it.",
         epilog=EXIT_CODES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     verbs = database.add_subparsers(dest="verb", metavar="VERB", title="verbs")
@@ -61,7 +69,7 @@ def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.Ar
             help=verb.summary,
             description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
             epilog=_epilog(verb),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=_HelpFormatter,
             allow_abbrev=False,
         )
         _add_arguments(described, verb)
@@ -105,6 +113,24 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` shows how it is called")
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Finds out its width without shutil: argparse makes one for every argument it is given."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+def _columns() -> int:
+    try:
+        return int(os.environ["COLUMNS"])
+    except (KeyError, ValueError):
+        pass
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_COLUMNS
+    except (AttributeError, ValueError, OSError):
+        return _USUAL_COLUMNS
 
 
 class _Version(argparse.Action):

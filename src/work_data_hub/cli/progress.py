@@ -67,7 +67,7 @@ class LineProgress(Progress):
 
     def waiting(self, reason: str) -> None:
         """Write for whom the run waits."""
-        self._write(f"waiting: {reason}")
+        self._write(reason if reason.startswith("waiting") else f"waiting: {reason}")
 
     def _write(self, line: str) -> None:
         self._err.write(f"{line}\n")

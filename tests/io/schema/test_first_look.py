@@ -72,6 +72,20 @@ def test_a_database_at_head_is_seen_to_be_so(project: Path, settled: URL) -> Non
     assert look(project / "alembic.ini", text(settled), "heads") == standing
 
 
+def test_a_database_that_alembic_ini_names_is_left_to_the_whole_run(
+    project: Path, settled: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", text(settled))
+    ini = project / "alembic.ini"
+    original = ini.read_text(encoding="utf-8")
+    option = "sqlalchemy.url = sqlite:///another.db"
+    ini.write_text(original.replace("[alembic]\n", f"[alembic]\n# {option}\n"), encoding="utf-8")
+    assert look(ini) is not None
+    ini.write_text(original.replace("[alembic]\n", f"[alembic]\n{option}\n"), encoding="utf-8")
+    assert look(ini) is None
+    assert look(ini, text(settled)) is not None
+
+
 def test_nothing_changes_by_a_look(project: Path, settled: URL) -> None:
     before = rows(settled)
     assert look(project / "alembic.ini", text(settled)) is not None

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+    from work_data_hub.domain.plan import Plan, Step
+
 HEAD = "20251113_000001"
 ALEMBIC_INI = str(Path(__file__).parents[3] / "alembic.ini")
 
@@ -205,3 +207,47 @@ def test_a_project_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:
     (tmp_path / "alembic.ini").write_text("[alembic]\n", encoding="utf-8")
     with pytest.raises(UsageError, match="script_location"):
         migration_runner.heads(tmp_path / "alembic.ini")
+
+
+class Watcher:
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def planned(self, plan: Plan) -> None:
+        self.told.append(f"planned {len(plan.steps)}")
+
+    def started(self, step: Step) -> None:
+        self.told.append(f"started {step.revision}")
+
+    def finished(self, step: Step, seconds: float) -> None:
+        assert seconds >= 0
+        self.told.append(f"finished {step.revision}")
+
+    def waiting(self, reason: str) -> None:
+        self.told.append(reason)
+
+
+def test_an_observer_is_told_of_every_step_and_the_log_is_not(
+    database_url: URL, caplog: pytest.LogCaptureFixture
+) -> None:
+    watcher = Watcher()
+    with caplog.at_level(logging.INFO, "work_data_hub.io.schema.run_observer"):
+        migration_runner.upgrade(database_url, observer=watcher)
+    assert watcher.told == ["planned 1", f"started {HEAD}", f"finished {HEAD}"]
+    assert not [one for one in caplog.records if one.name.endswith("run_observer")]
+
+
+def test_status_is_a_value_that_says_what_is_wrong(database_url: URL) -> None:
+    before = migration_runner.status(database_url)
+    assert ([step.revision for step in before.pending], before.is_clear) == ([HEAD], False)
+    migration_runner.upgrade(database_url)
+    after = migration_runner.status(database_url)
+    assert (after.versions, after.pending, after.problems, after.is_clear) == (
+        (HEAD,),
+        (),
+        (),
+        True,
+    )
+    assert [entry.direction for entry in after.last_runs] == ["upgrade"]

@@ -60,17 +60,25 @@ def read_content(connection: Connection, schemas: Sequence[str]) -> tuple[Databa
     return tuple(DatabaseObject(kind, name) for kind, name in rows)
 
 
-def drop_content(connection: Connection, schemas: Sequence[str]) -> None:
+def drop_content(connection: Connection, schemas: Sequence[str], lock_timeout: float) -> None:
     """Drop everything, in one transaction: all of it goes, or nothing.
 
     The database itself, its schemas, their rights and its extensions stay.
 
+    Args:
+        connection: on SQLite with foreign keys off, or dropping a table deletes rows of others.
+        schemas: PostgreSQL's.
+        lock_timeout: seconds that each table is waited for (PostgreSQL).
+
     Raises:
-        DBAPIError: the role may not drop something.
+        DBAPIError: the role may not drop something, or somebody uses it.
     """
     connection.rollback()
     with connection.begin():
         is_sqlite = connection.dialect.name == "sqlite"
+        if not is_sqlite:
+            milliseconds = round(lock_timeout * 1000)
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
         for kind, name in read_content(connection, schemas):
             word = "table" if kind == "virtual table" else _DROPPED_AS.get(kind, kind)
             cascade = "" if is_sqlite else " CASCADE"

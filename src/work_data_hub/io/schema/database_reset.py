@@ -93,7 +93,9 @@ def reset(
     # Asked before any lock is taken, and again under it (RunGuard.refuse_reset).
     plan = plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
     emptying = Request.of(database_url, Permissions(), observer)
-    emptying.empty = lambda view: drop_content(view.connection, plan.schemas)
+    emptying.empty = lambda view: drop_content(
+        view.connection, plan.schemas, view.settings.lock_timeout
+    )
     alembic_commands.call(emptying, command.ensure_version, alembic_ini)
     building = Request.of(
         database_url, Permissions(ephemeral=plan.environment == "ephemeral"), observer
