@@ -78,6 +78,15 @@ def test_a_mistyped_verb_names_the_nearest(wdh: Callable[..., Any]) -> None:
     assert said.err == "error: there is no verb 'upgrad'\nhint: did you mean `wdh db upgrade`?\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [[], ["status", "--database-url", ""], ["heads", "--conf", "x"]]
+)
+def test_a_wrong_call_is_two_lines(wdh: Callable[..., Any], arguments: list[str]) -> None:
+    said = wdh(*arguments)
+    assert (said.exit_code, said.out) == (2, "")
+    assert [line.split(":")[0] for line in said.err.splitlines()] == ["error", "hint"]
+
+
 def test_a_usage_error_is_json_where_json_was_asked_for(wdh: Callable[..., Any]) -> None:
     said = wdh("downgrade", "--json")
     assert said.err == ""

@@ -37,9 +37,9 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
     parser = whole_parser(prog, VERBS if named not in VERBS else (named,))
     call = parser.parse_args(argv)
     if getattr(call, "verb", None) is None:
-        parser.error("a command is missing")
+        raise UsageError("the verb is missing", hint="`wdh db --help` shows the verbs")
     if call.database_url == "":
-        parser.error("--database-url is empty")
+        raise UsageError("--database-url is empty", hint="write a URL, or leave it out")
     return call
 
 

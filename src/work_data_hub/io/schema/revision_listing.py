@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from work_data_hub.errors import HistoryError
+from work_data_hub.errors import HistoryError, UsageError
 from work_data_hub.io.schema import project_files
 from work_data_hub.io.schema.revision_files import read_history
 
@@ -58,7 +58,8 @@ def refuse_contradictions(ini: str) -> None:
     Raises:
         HistoryError: naming the files.
     """
-    findings = read_history(ini).findings
+    history = _read(ini)
+    findings = history.findings if history is not None else []
     # A file that must be executed to be understood may be the parent that is missed.
     certain = _CONTRADICTIONS.keys() if all(f.kind in _OF_THE_GRAPH for f in findings) else _SURE
     for finding in findings:
@@ -71,8 +72,15 @@ def _sound(alembic_ini: Path | None) -> History | None:
     ini = (
         project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
     )
-    found = read_history(str(ini))
-    return None if found.findings else found
+    found = _read(str(ini))
+    return None if found is None or found.findings else found
+
+
+def _read(ini: str) -> History | None:
+    try:
+        return read_history(ini)
+    except (UsageError, OSError):
+        return None  # Alembic then says what is wrong, or knows better
 
 
 def _as_alembic_orders(history: History) -> tuple[RevisionInfo, ...]:

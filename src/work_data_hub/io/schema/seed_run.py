@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.config import choose_database, get_settings
 from work_data_hub.domain.protection import check_environment
+from work_data_hub.domain.record import IDENTITY, VERSION_TABLE
 from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema import engine, identity, project_files
 from work_data_hub.io.schema.facts import read_facts
-from work_data_hub.io.schema.framework_tables import IDENTITY
 from work_data_hub.io.schema.seeding import SeedResult, load_seeds, read_seed_file
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _shipped(alembic_ini: Path | None) -> Path:
 
 
 def _refuse_other_environment(connection: Connection, settings: Settings) -> None:
-    facts = read_facts(connection, "alembic_version", None)
+    facts = read_facts(connection, VERSION_TABLE, None)
     if IDENTITY not in facts.framework_tables:
         return
     refusal = check_environment(
