@@ -66,6 +66,24 @@ class History:
         held = set(rows)
         return not self.unknown(held) and held.issuperset(self.effective_heads)
 
+    def with_needs(self, revisions: Iterable[str]) -> set[str]:
+        """Return revisions and all that must be applied before them, as far as files know them."""
+        return _closure(revisions, self._needs)
+
+    def with_ancestors(self, *revisions: str) -> set[str]:
+        """Return revisions and all that they build on, without what they depend on."""
+        parents = {name: each.down_revisions for name, each in self.revisions.items()}
+        return _closure(revisions, parents)
+
+    def with_descendants(self, revisions: Iterable[str]) -> list[str]:
+        """Return revisions and all that build on them, in the order of the files."""
+        children: dict[str, tuple[str, ...]] = dict.fromkeys(self.revisions, ())
+        for name, each in self.revisions.items():
+            for parent in each.down_revisions:
+                children[parent] = (*children.get(parent, ()), name)
+        found = _closure(revisions, children)
+        return [name for name in self.revisions if name in found]
+
     def _add(self, file: RevisionFile) -> None:
         content = file.content
         if isinstance(content, Finding):
@@ -115,6 +133,17 @@ class History:
         if cycle:
             way = " -> ".join([*cycle, cycle[0]])
             self._found("cycle", self.paths[cycle[0]], f"revisions need each other: {way}")
+
+
+def _closure(start: Iterable[str], needs: dict[str, tuple[str, ...]]) -> set[str]:
+    found: set[str] = set()
+    open_names = list(start)
+    while open_names:
+        name = open_names.pop()
+        if name in needs and name not in found:
+            found.add(name)
+            open_names.extend(needs[name])
+    return found
 
 
 def _cycle(needs: dict[str, tuple[str, ...]]) -> list[str]:

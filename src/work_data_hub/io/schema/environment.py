@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import get_settings
 from work_data_hub.config.database_url import mask, scrub
+from work_data_hub.domain.env_rewrite import DECIDED_OPTIONS
 from work_data_hub.domain.plan import RunResult
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema import (
@@ -27,6 +28,7 @@ from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
 from work_data_hub.io.schema.lock_waits import Retries
 from work_data_hub.io.schema.new_revisions import (
     compare_server_default,
+    keep_head_file,
     name_by_the_rule,
     render_without_application_code,
 )
@@ -41,20 +43,6 @@ if TYPE_CHECKING:
 
     from work_data_hub.config import Settings
     from work_data_hub.io.schema.database_choice import DatabaseChoice
-
-# A connection, a plan or a callback of env.py's own would leave the guarded run.
-_OURS = {
-    "as_sql",
-    "connection",
-    "dialect_name",
-    "dont_mutate",
-    "fn",
-    "on_version_apply",
-    "purge",
-    "transaction_per_migration",
-    "transactional_ddl",
-    "url",
-}
 
 
 def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: Any) -> None:
@@ -106,7 +94,7 @@ class _Session:
 
     def _refuse_replacements(self) -> None:
         """Refuse what would take the run out of the package's hands."""
-        for option in sorted(_OURS & self._options.keys()):
+        for option in sorted(DECIDED_OPTIONS & self._options.keys()):
             raise UsageError(
                 f"env.py passes {option} to run(), which is the package's to decide",
                 hint=f"remove {option}; the database is chosen by settings or -x database_url",
@@ -114,9 +102,15 @@ class _Session:
 
     def _work_on_files(self) -> None:
         """Write or list revision files; no database is needed, so none is looked at."""
-        name_by_the_rule(self._environment.script, self._faults_for_people)
+        self._prepare_new_files()
         self._configure(dialect_name="sqlite", as_sql=True)
         self._environment.run_migrations()
+
+    def _prepare_new_files(self) -> None:
+        scripts = self._environment.script
+        if self._follows_the_rule:
+            name_by_the_rule(scripts, self._faults_for_people)
+        keep_head_file(scripts, self._faults_for_people, create=self._follows_the_rule)
 
     def _print_sql(self) -> None:
         self._configure(
@@ -144,8 +138,7 @@ class _Session:
                 self._environment.context_opts["fn"], preview=self._request.preview
             )
             self._configure(connection=connection, fn=self._execution.steps, dont_mutate=True)
-            if self._follows_the_rule:
-                name_by_the_rule(self._environment.script, self._faults_for_people)
+            self._prepare_new_files()
             self._environment.run_migrations()
             self._report(connection)
             if self._request.look is not None:

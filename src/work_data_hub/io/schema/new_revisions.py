@@ -1,4 +1,4 @@
-"""New revision files: named by the rule, free of application code."""
+"""New revision files: named by the rule, free of application code, in the head file."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from work_data_hub.domain.revision import file_description, is_revision_id, new_revision_id
 from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.head_file import head_file_of, write_head_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,11 +48,34 @@ def name_by_the_rule(
 
     def generate_by_the_rule(revid: str, message: str | None, **options: Any) -> Script | None:
         with guard():
-            line, revision = _line(message), _id(revid, scripts)
+            line, revision = one_line(message), _id(revid, scripts)
             scripts.file_template = f"{revision}_{file_description(line)}"
             return generate(revision, line, **options)
 
     scripts.generate_revision = generate_by_the_rule  # type: ignore[method-assign,assignment]
+
+
+def keep_head_file(
+    scripts: ScriptDirectory, guard: Callable[[], AbstractContextManager[None]], *, create: bool
+) -> None:
+    """Make the head file follow every revision that this ``ScriptDirectory`` writes.
+
+    Args:
+        scripts: the directory of the running command.
+        guard: what words the faults of the writing for people.
+        create: whether a project without the file gets one.
+    """
+    generate = scripts.generate_revision
+    path = head_file_of(scripts.dir)
+
+    def generate_and_keep(revid: str, message: str | None, **options: Any) -> Script | None:
+        made = generate(revid, message, **options)
+        with guard():
+            if create or path.exists():
+                write_head_file(path, scripts.get_heads())
+        return made
+
+    scripts.generate_revision = generate_and_keep  # type: ignore[method-assign,assignment]
 
 
 def _id(revid: str, scripts: ScriptDirectory) -> str:
@@ -66,8 +90,12 @@ def _id(revid: str, scripts: ScriptDirectory) -> str:
     )
 
 
-def _line(message: str | None) -> str:
-    """Return the message as the one line that describes the revision."""
+def one_line(message: str | None) -> str:
+    """Return the message as the one line that describes the revision.
+
+    Raises:
+        UsageError: it has no character that a file could be named by.
+    """
     line = " ".join((message or "").split())
     try:
         line.encode("utf-8")

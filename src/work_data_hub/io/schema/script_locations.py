@@ -46,6 +46,17 @@ def read_options(ini: str | None, toml: str | None) -> Options:
     )
 
 
+def names_by_time(ini: str) -> bool:
+    """Whether new revisions of a project are named by their time (``revision_environment``).
+
+    Raises:
+        UsageError: the configuration cannot be read.
+    """
+    # alembic.util.asbool
+    said = _Values(ini, None).get("revision_environment")
+    return isinstance(said, str) and said.strip().lower() in {"true", "yes", "on", "y", "t", "1"}
+
+
 def script_folder(options: Options) -> str:
     """Return the absolute path of the folder with env.py.
 

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from work_data_hub.domain.github_annotation import annotation
+from work_data_hub.domain.head_file import HeadFile, read_heads, write_heads
+from work_data_hub.domain.history import History
+from work_data_hub.domain.revision_file import Declared, RevisionFile
+from work_data_hub.domain.revision_file import Finding as Unread
+from work_data_hub.domain.verification import Finding, verify_applied, verify_files
+
+
+class Row(NamedTuple):
+    revision: str
+    direction: str = "upgrade"
+    outcome: str = "done"
+    checksum: str | None = "1:a"
+    digest: str | None = "old"
+
+
+def history(**files: Declared | Unread) -> History:
+    return History([RevisionFile(f"/v/{name}.py", "new", each) for name, each in files.items()])
+
+
+def codes(
+    found: History, head_file: HeadFile | None = None, *, by_the_rule: bool = False
+) -> list[str]:
+    said = None if head_file is None else ("/heads.txt", head_file)
+    return [each.code for each in verify_files(found, said, by_the_rule=by_the_rule)]
+
+
+def applied(found: History, versions: list[str], *rows: Row, checksum: str = "1:a") -> list[str]:
+    findings = verify_applied(found, versions, rows, lambda _: checksum, severity="error")
+    return [each.code for each in findings]
+
+
+def test_a_sound_history_has_no_findings() -> None:
+    sound = history(
+        **{
+            "20260101_0000_a": Declared("20260101_0000"),
+            "20260101_0001_b": Declared("20260101_0001", ("20260101_0000",)),
+        }
+    )
+    assert codes(sound, HeadFile(("20260101_0001",), None), by_the_rule=True) == []
+
+
+def test_names_are_held_to_the_rule_only_where_it_is_the_rule() -> None:
+    before, ruled = Declared("abc"), Declared("20260101_0000", ("abc",))
+    free = history(
+        **{"abc": before, "20260101_0000_a": ruled, "x": Declared("x", (ruled.revision,))}
+    )
+    assert codes(free) == []
+    (finding,) = verify_files(free, None, by_the_rule=True)
+    assert (finding.code, finding.path) == ("name", "/v/x.py")
+    other = history(**{"20260101_0000_a": Declared("20260101_0001")})
+    assert codes(other, by_the_rule=True) == ["name-and-id"]
+
+
+def test_a_revision_that_is_older_than_its_parent_is_a_warning() -> None:
+    found = history(
+        **{
+            "20260102_0000_a": Declared("20260102_0000"),
+            "20260101_0000_b": Declared("20260101_0000", ("20260102_0000",)),
+        }
+    )
+    (finding,) = verify_files(found, None, by_the_rule=True)
+    assert (finding.code, finding.severity) == ("time-order", "warning")
+
+
+def test_several_heads_are_a_finding_unless_each_branch_has_a_name() -> None:
+    fork = (Declared("b", ("a",)), Declared("c", ("a",)))
+    assert codes(history(a=Declared("a"), b=fork[0], c=fork[1])) == ["several-heads"]
+    named = history(a=Declared("a", branch_labels=("x",)), b=Declared("b", branch_labels=("y",)))
+    assert codes(named) == []
+    forked = history(a=Declared("a", branch_labels=("x",)), b=fork[0], c=fork[1])
+    assert codes(forked) == ["several-heads"]
+
+
+def test_an_id_that_the_version_column_cannot_hold_is_a_finding() -> None:
+    assert codes(history(a=Declared("x" * 32))) == []
+    assert codes(history(a=Declared("x" * 33))) == ["id-too-long"]
+
+
+def test_what_cannot_be_told_is_a_warning_and_nothing_is_concluded_from_it() -> None:
+    unread = Unread("computed", "/v/a.py", 3, "a call")
+    found = history(a=unread, b=Declared("b", ("a",)), c=Declared("c", (), ("a",)))
+    (finding,) = verify_files(found, ("/heads.txt", HeadFile((), None)), by_the_rule=False)
+    assert (finding.code, finding.line, finding.severity) == ("computed", 3, "warning")
+
+
+def test_a_head_file_that_disagrees_or_is_in_conflict_is_a_finding() -> None:
+    found = history(a=Declared("a"))
+    assert codes(found, HeadFile(("b",), None)) == ["head-file"]
+    assert codes(found, HeadFile(("a",), 3)) == ["head-file-conflict"]
+
+
+def test_a_head_file_tells_its_heads_in_every_style_of_conflict() -> None:
+    assert read_heads(write_heads(["b", "a"])).heads == ("a", "b")
+    merge = "# x\n<<<<<<< HEAD\nb\n=======\nc\n>>>>>>> feature\n"
+    diff3 = "<<<<<<< HEAD\nb\n||||||| abc\na\n=======\nc\n>>>>>>> feature\n"
+    for text, line in ((merge, 2), (diff3, 1)):
+        assert (read_heads(text).heads, read_heads(text).conflict_line) == (("b", "c"), line)
+
+
+def test_a_database_agrees_when_what_it_applied_is_unchanged() -> None:
+    found = history(a=Declared("a"), b=Declared("b", ("a",)))
+    assert applied(found, ["a"], Row("a")) == []
+    assert applied(found, ["a"], Row("a", checksum="1:b")) == ["edited"]
+    assert applied(found, [], Row("a", checksum="1:b"), Row("a", "downgrade")) == []
+    assert applied(found, ["a"], Row("gone"), Row("a")) == ["vanished"]
+    assert applied(found, ["newer"]) == ["ahead"]
+
+
+def test_an_annotation_is_escaped_as_github_wants() -> None:
+    finding = Finding("name", "/r/a,b:c%.py", 3, "100% wrong:\nthis, that")
+    assert annotation(finding, "a,b:c%.py") == (
+        "::error file=a%2Cb%3Ac%25.py,line=3,title=name::100%25 wrong:%0Athis, that"
+    )
+    gone = Finding("vanished", None, 1, "gone", "warning")
+    assert annotation(gone, None) == "::warning title=vanished::gone"

@@ -1,0 +1,140 @@
+"""`init`: what `alembic init` makes, or an empty folder, becomes a project with every guarantee."""
+
+from __future__ import annotations
+
+import configparser
+from typing import TYPE_CHECKING
+
+import pytest
+
+from work_data_hub.errors import RefusedError
+from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.project_setup import BACKUP, set_up
+from work_data_hub.io.schema.verification import verify
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+    Alembic = Callable[..., subprocess.CompletedProcess[str]]
+
+TABLES = """import sqlalchemy as sa
+metadata = sa.MetaData()
+things = sa.Table("things", metadata, sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+def contents(folder: Path) -> dict[Path, bytes]:
+    return {
+        path: path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+@pytest.fixture
+def make_project(tmp_path: Path, alembic: Alembic) -> Callable[[str], Path]:
+    """Make a project as a person does: alembic init, then the metadata."""
+
+    def make(template: str) -> Path:
+        folder = tmp_path / "shop"
+        folder.mkdir()
+        made = alembic("init", "-t", template, "migrations", cwd=folder)
+        assert made.returncode == 0, made.stderr
+        (folder / "tables.py").write_text(TABLES)
+        env = folder / "migrations/env.py"
+        env.write_text(
+            env.read_text().replace(
+                "target_metadata = None",
+                "from tables import metadata\ntarget_metadata = metadata",
+            )
+        )
+        return folder
+
+    return make
+
+
+@pytest.mark.parametrize("template", ["generic", "async", "pyproject"])
+def test_what_alembic_init_makes_works_after_it(
+    template: str, make_project: Callable[[str], Path], alembic: Alembic, database_url: URL
+) -> None:
+    project = make_project(template)
+    before = (project / "migrations/env.py").read_bytes()
+    setup = set_up(project)
+    assert setup.left == ()
+    assert (project / "migrations" / BACKUP).read_bytes() == before
+    for arguments in (
+        ("upgrade", "head"),
+        ("revision", "--autogenerate", "-m", "things"),
+        ("upgrade", "head"),
+        ("check",),
+        ("upgrade", "head", "--sql"),
+    ):
+        process = alembic(*arguments, url=database_url, cwd=project)
+        assert process.returncode == 0, process.stderr
+    assert migration_runner.identity(database_url) is not None
+    after = contents(project)
+    assert set_up(project) == setup._replace(done=())
+    assert contents(project) == after
+
+
+def test_a_url_in_alembic_ini_is_made_a_comment_and_said_without_its_password(
+    make_project: Callable[[str], Path],
+) -> None:
+    project = make_project("generic")
+    ini = project / "alembic.ini"
+    url = "postgresql://me:geh%%eim@localhost/shop"
+    ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", url))
+    said = "\n".join(set_up(project).done)
+    assert "me:***@localhost/shop" in said
+    assert "geh" not in said
+    parser = configparser.ConfigParser({"here": ""})
+    parser.read(ini)
+    assert not parser.has_option("alembic", "sqlalchemy.url")
+    assert f"# sqlalchemy.url = {url}\n" in ini.read_text()
+
+
+def test_the_naming_rule_comes_when_it_is_asked_for_and_old_names_stay(
+    make_project: Callable[[str], Path], alembic: Alembic, sqlite_url: URL
+) -> None:
+    project = make_project("generic")
+    assert alembic("revision", "-m", "old", cwd=project).returncode == 0
+    set_up(project)
+    assert not (project / "migrations/heads.txt").exists()
+    set_up(project, naming_rule=True)
+    assert alembic("revision", "-m", "New one", cwd=project).returncode == 0
+    (made,) = (project / "migrations/versions").glob("*_new_one.py")
+    assert made.stem.removesuffix("_new_one") in (project / "migrations/heads.txt").read_text()
+    assert verify(project / "alembic.ini") == ()
+
+
+def test_an_empty_folder_becomes_a_project(
+    tmp_path: Path, alembic: Alembic, database_url: URL
+) -> None:
+    project = tmp_path / "new" / "project"
+    assert len(set_up(project).done) == 5
+    assert verify(project / "alembic.ini") == ()
+    for arguments in (("revision", "-m", "First"), ("upgrade", "head"), ("current",)):
+        process = alembic(*arguments, url=database_url, cwd=project)
+        assert process.returncode == 0, process.stderr
+    assert verify(project / "alembic.ini") == ()
+    after = contents(project)
+    assert set_up(project).done == ()
+    assert contents(project) == after
+
+
+def test_what_cannot_be_replaced_is_refused_and_nothing_is_changed(
+    make_project: Callable[[str], Path],
+) -> None:
+    project = make_project("multidb")
+    before = contents(project)
+    with pytest.raises(RefusedError, match="several databases"):
+        set_up(project, naming_rule=True)
+    (project / "alembic.ini").rename(project / "other.ini")
+    with pytest.raises(RefusedError, match="is there, but no"):
+        set_up(project)
+    (project / "other.ini").rename(project / "alembic.ini")
+    assert contents(project) == before
