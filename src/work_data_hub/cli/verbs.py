@@ -197,6 +197,86 @@ VERBS = {
         "`wdh db status` shows how far it came: either everything is there, or all of it was"
         " dropped and whole steps were built again",
     ),
+    "verify": Verb(
+        "say what is wrong with the revision files; needs no database",
+        "revision_verbs",
+        (
+            "wdh db verify",
+            "wdh db verify --format github   # annotations for GitHub Actions",
+            "wdh db verify --with-database   # was what it applied edited since?",
+        ),
+        (
+            _argument("--format", choices=("text", "github"), default="text"),
+            _argument(
+                "--with-database",
+                action="store_true",
+                help="compare with the settings' database too; --database-url implies it",
+            ),
+        ),
+    ),
+    "new": Verb(
+        "make a new revision file, named by the project's rule",
+        "revision_verbs",
+        ('wdh db new "add orders"', 'wdh db new --head 20251113_000001 "a branch"'),
+        (
+            _argument("message", metavar="MESSAGE", help="what it does, in a few words"),
+            _argument(
+                "--autogenerate",
+                action="store_true",
+                help="write what makes the database equal to the tables of the code",
+            ),
+            _argument("--head", metavar="ID", help="what it builds on (default: the single head)"),
+            _argument(
+                "--branch-label",
+                action="append",
+                default=[],
+                metavar="NAME",
+                help="a name of the branch that starts with it; may be repeated",
+            ),
+        ),
+        "the revision file was written whole, or not at all; no database was changed",
+    ),
+    "rebase": Verb(
+        "put one's own revisions, not released yet, on top of the others'",
+        "revision_verbs",
+        ("wdh db rebase --yes", "wdh db rebase --onto origin/release --yes"),
+        (
+            _argument(
+                "revisions",
+                nargs="*",
+                metavar="REVISION",
+                help="one's own (default: all that the main branch does not have)",
+            ),
+            _argument(
+                "--onto",
+                metavar="BRANCH",
+                help="git's main branch (default: that of origin, else main or master)",
+            ),
+            _argument("--yes", action="store_true", help="do not ask"),
+        ),
+        "every file is as it was, or all are changed; no database was touched",
+    ),
+    "init": Verb(
+        "make an Alembic project, or an empty folder, use the package",
+        "revision_verbs",
+        ("wdh db init", "wdh db init my_project --naming-rule"),
+        (
+            _argument(
+                "folder",
+                nargs="?",
+                type=Path,
+                default=Path(),
+                metavar="FOLDER",
+                help="that of alembic.ini (default: this one)",
+            ),
+            _argument(
+                "--naming-rule",
+                action="store_true",
+                help="name new revisions of an existing project by their time",
+            ),
+        ),
+        "every file is as it was, or all are changed; no database was touched",
+    ),
     "completion": Verb(
         "print what makes a shell complete these commands",
         "completion_verbs",
