@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -142,6 +143,12 @@ def test_a_copy_carries_the_settings_and_privileges_of_the_database(
         current_database()); END $$""",
         """DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO "reader of {}"
         WITH GRANT OPTION', current_database()); END $$""",
+        """DO $$ BEGIN EXECUTE format('ALTER DATABASE %I OWNER TO "reader of {}"',
+        current_database()); END $$""",
+        """DO $$ BEGIN EXECUTE format('ALTER DATABASE %I CONNECTION LIMIT 7',
+        current_database()); END $$""",
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET temp_tablespaces TO %L',"
+        " current_database(), ''); END $$",
     )
     with (
         migrated_databases(Wanted(project, "postgresql", server=server)) as databases,
@@ -153,7 +160,13 @@ def test_a_copy_carries_the_settings_and_privileges_of_the_database(
         assert (["x.y={1}"],) in rows(url, carried)
         privileges = "SELECT datacl::text FROM pg_database WHERE datname = current_database()"
         ((acl,),) = rows(url, privileges)
-        assert '"""reader of {}""=c*/postgres"' in acl.replace("\\", "") or "c*/postgres" in acl
+        assert "=CTc*/" in acl
+        assert "=T/" in acl
+        mine = "FROM pg_database WHERE datname = current_database()"
+        assert rows(url, f"SELECT pg_get_userbyid(datdba), datconnlimit {mine}") == [
+            ("reader of {}", 7)
+        ]
+        assert rows(url, "SHOW temp_tablespaces") == [('""',)]
         assert "=Tc/" not in acl
 
 
@@ -334,6 +347,70 @@ os.kill(os.getpid(), 9)
     assert all(name.startswith(owner) for name in left)
     living.close()
     assert [name for name in names(server) if "template" not in name] == []
+
+
+def test_what_another_role_left_does_not_hold_up_a_run(server: URL) -> None:
+    with administration(server) as admin:
+        admin.execute("CREATE ROLE maker LOGIN CREATEDB PASSWORD 'x'")
+    theirs = f"wdh_test_{'9' * 16}_1"
+    with administration(server) as admin:
+        admin.execute(f"CREATE DATABASE {theirs}")
+    clones = Clones(server.set(username="maker", password="x"), EMPTY, ends_with_us=False)
+    assert clones.take()
+    clones.close()
+    assert theirs in names(server)
+    with administration(server) as admin:
+        sweep(admin)
+    assert theirs not in names(server)
+
+
+def test_a_forked_child_gets_databases_of_its_own(server: URL) -> None:
+    clones = Clones(server, EMPTY, ends_with_us=False)
+    mine = clones.take()
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        try:
+            os.write(writing, str(clones.take().database).encode())
+            clones.close()
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    theirs = os.read(reading, 200).decode()
+    os.close(reading)
+    os.close(writing)
+    assert theirs.startswith("wdh_test_")
+    assert theirs.rsplit("_", 1)[0] != str(mine.database).rsplit("_", 1)[0]
+    clones.close()
+
+
+def test_a_link_that_points_nowhere_is_no_part_of_the_key(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project("SELECT 1")
+    before = project.key()
+    (tmp_path / "history/io/schema/migrations/versions/.#0001.py").symlink_to("me@host.1")
+    assert project.key() == before
+
+
+def test_a_template_in_wal_mode_is_copied_whole(
+    make_project: Callable[..., Project], tmp_path: Path
+) -> None:
+    project = make_project("CREATE TABLE mine AS SELECT 1 AS a")
+    template = tmp_path / "template"
+    template.mkdir()
+
+    def fill(url: URL) -> None:
+        project.fill(url)
+        with sqlite3.connect(str(url.database)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("INSERT INTO mine VALUES (2)")
+        connection.close()
+
+    sqlite_clones.fill_template(template, fill)
+    clones = sqlite_clones.FileClones(template / sqlite_clones.TEMPLATE, tmp_path)
+    url = clones.take()
+    assert rows(url, "SELECT count(*) FROM mine") == [(2,)]
+    assert rows(url, "PRAGMA journal_mode") == [("wal",)]
 
 
 def test_a_database_that_is_kept_is_spared_for_a_day(server: URL) -> None:

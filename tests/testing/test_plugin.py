@@ -124,6 +124,75 @@ def test_chosen(migrated_database):
     run_pytest(chooses, "--wdh-engine", "both").assert_outcomes(passed=1)
 
 
+def test_names_of_parameters_may_be_keywords(run_pytest: Callable[..., pytest.RunResult]) -> None:
+    text = """
+import pytest
+
+@pytest.mark.parametrize(argnames="number", argvalues=[1, 2])
+def test_it(number, migrated_database):
+    pass
+"""
+    run_pytest(text, "--wdh-engine", "both").assert_outcomes(passed=4)
+
+
+def test_an_engine_that_there_is_not_is_named(run_pytest: Callable[..., pytest.RunResult]) -> None:
+    text = """
+import pytest
+
+@pytest.mark.parametrize("wdh_engine", ["oracle"], indirect=True)
+def test_it(migrated_database):
+    pass
+"""
+    result = run_pytest(text)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["wdh_engine is 'oracle'; use sqlite, postgresql"])
+
+
+def test_the_engine_lets_two_connections_read_at_once(
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    text = """
+def test_it(migrated_database_engine):
+    query = "SELECT count(*) FROM pipeline_executions"
+    with migrated_database_engine.connect() as one, migrated_database_engine.connect() as other:
+        assert [c.exec_driver_sql(query).scalar() for c in (one, other)] == [0, 0]
+"""
+    run_pytest(text, "--wdh-engine", "both").assert_outcomes(passed=2)
+
+
+def test_a_test_that_ends_its_server_fails_alone_and_in_words(
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    text = """
+import os, signal
+
+def test_ends(migrated_database, migrated_databases):
+    os.kill(migrated_databases._membership.server.pid, signal.SIGKILL)
+    assert not migrated_database.database
+
+def test_without():
+    pass
+"""
+    result = run_pytest(text, "--wdh-engine", "postgresql")
+    result.assert_outcomes(failed=1, passed=1)
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+
+
+def test_an_env_py_that_cannot_be_imported_is_shown_in_full_once(
+    run_pytest: Callable[..., pytest.RunResult],
+    make_history: Callable[..., Path],
+    revision_body: Callable[..., Any],
+) -> None:
+    project = make_history([revision_body("pass")])
+    env_py = project / "io/schema/migrations/env.py"
+    text = env_py.read_text(encoding="utf-8")
+    env_py.write_text(f"import there_is_no_such_module\n{text}", encoding="utf-8")
+    tests = "".join(f"def test_{n}(migrated_database):\n    pass\n\n" for n in range(3))
+    result = run_pytest(tests, f"--wdh-config={project / 'alembic.ini'}")
+    result.assert_outcomes(errors=3)
+    assert str(result.stdout).count("Traceback (most recent call last)") == 1
+
+
 def test_seeds_and_config_of_the_ini_file_are_relative_to_it(
     run_pytest: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
@@ -299,7 +368,11 @@ def test_a_migration_that_fails_is_shown_in_full_once_and_fails_each_test_at_onc
     [
         (["--wdh-config=missing.ini"], "error: there is no file *missing.ini"),
         (["--wdh-seeds=missing.sql"], "error: there is no file *missing.sql"),
-        (["--wdh-keep-server", "soon"], "error: wdh_keep_server is 'soon', which is no number"),
+        (
+            ["--wdh-keep-server", "soon"],
+            "error: wdh_keep_server is 'soon', which is no number of minutes",
+        ),
+        (["--wdh-keep-server=inf"], "error: wdh_keep_server is 'inf', which is no number *"),
         (["--wdh-server", "mysql://x"], "error: --wdh-server names the database kind*"),
     ],
 )

@@ -375,7 +375,7 @@ def test_a_built_folder_is_not_built_again(tmp_path: Path) -> None:
 
 
 def test_an_unfinished_build_is_neither_used_nor_kept(tmp_path: Path) -> None:
-    (tmp_path / "building-killed").mkdir()
+    (tmp_path / "building-thing-killed").mkdir()
 
     def fail(folder: Path) -> None:
         (folder / "half").touch()
@@ -383,7 +383,7 @@ def test_an_unfinished_build_is_neither_used_nor_kept(tmp_path: Path) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         built_once(tmp_path, "thing", fail)
-    assert [path.name for path in tmp_path.iterdir()] == ["lock"]
+    assert [path.name for path in tmp_path.iterdir()] == ["lock-thing"]
 
 
 def test_a_folder_that_lost_a_file_is_built_again(tmp_path: Path) -> None:
@@ -392,7 +392,27 @@ def test_a_folder_that_lost_a_file_is_built_again(tmp_path: Path) -> None:
     built_once(tmp_path, "thing", lambda building: (building / "file").touch())
     assert (folder / "file").exists()
     built_once(tmp_path, "other", lambda building: None)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock", "other", "thing"]
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["lock-other", "lock-thing", "other", "thing"]
+
+
+def test_a_build_that_takes_long_holds_up_no_other(tmp_path: Path) -> None:
+    def build(folder: Path) -> None:
+        built_once(tmp_path, "other", lambda _: None)
+
+    built_once(tmp_path, "thing", build)
+    assert (tmp_path / "thing").is_dir()
+    assert (tmp_path / "other").is_dir()
+
+
+def test_folders_beyond_their_number_go_when_no_session_can_use_them(tmp_path: Path) -> None:
+    for age, name in enumerate(["kind-new", "kind-recent", "kind-old"]):
+        folder = built_once(tmp_path, name, lambda _: None)
+        used = time.time() - 2000 * age
+        os.utime(folder / "complete", (used, used))
+    built_once(tmp_path, "kind-last", lambda _: None, at_most=1)
+    left = sorted(path.name for path in tmp_path.glob("kind-*"))
+    assert left == ["kind-last", "kind-new", "kind-recent"]
 
 
 def test_a_cache_folder_that_others_can_write_to_is_not_trusted(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@
 
 They live in one folder of our own:
 
-    lock                   held while something is being built
-    <name>/                built; its file `complete` says of how many entries
-    building-<random>/     not finished: renamed when it is, removed by the next build otherwise
+    lock-<name>                held while that is being built
+    <name>/                    built; its file `complete` says of how many entries
+    building-<name>-<random>/  not finished: renamed when it is, else removed by its next build
 
 The time of `complete` is that of the last use.
 """
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-_LOCK_SECONDS = 240.0
+# As long as the slowest migrations of a large project may take.
+_LOCK_SECONDS = 3600.0
 _LOCK_POLL_SECONDS = 0.02
+_HOUR_SECONDS = 3600.0
 _WEEK_SECONDS = 7 * 24 * 3600.0
 
 
@@ -68,19 +70,20 @@ def built_once(
         at_most: how many of this kind to keep: those used last, none that a week did not use.
 
     Raises:
-        MissingError: another process held the lock for 240 seconds.
+        MissingError: another process held the lock for an hour.
     """
     folder = cache / name
     if _is_complete(folder):
         os.utime(folder / "complete")
         return folder
-    with locked(cache / "lock"):
+    # A lock for each: the migrations of one project may take long, and another need not wait.
+    with locked(cache / f"lock-{name}"):
         if not _is_complete(folder):
             try:
                 _build(folder, build)
             finally:
                 # Afterwards: programs of a build that was killed may have written until now.
-                for leftover in cache.glob("building-*"):
+                for leftover in cache.glob(f"building-{name}-*"):
                     shutil.rmtree(leftover, ignore_errors=True)
             if at_most is not None:
                 _prune(cache, name.split("-", 1)[0], at_most)
@@ -89,21 +92,23 @@ def built_once(
 
 def _prune(cache: Path, kind: str, at_most: int) -> None:
     found = [(mark.stat().st_mtime, mark.parent) for mark in cache.glob(f"{kind}-*/complete")]
-    week_ago = time.time() - _WEEK_SECONDS
+    now = time.time()
     for number, (used, folder) in enumerate(sorted(found, reverse=True)):
-        if number >= at_most or used < week_ago:
+        # A session that began within the hour may still copy from it.
+        if (number >= at_most and used < now - _HOUR_SECONDS) or used < now - _WEEK_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
+            (cache / f"lock-{folder.name}").unlink(missing_ok=True)
 
 
 def _build(folder: Path, build: Callable[[Path], None]) -> None:
-    building = folder.with_name(f"building-{secrets.token_hex(8)}")
+    building = folder.with_name(f"building-{folder.name}-{secrets.token_hex(8)}")
     building.mkdir(mode=0o700)
     building.chmod(0o711)
     build(building)
     # "complete" counts itself.
     (building / "complete").write_text(str(_entries(building) + 1), encoding="ascii")
     if folder.exists():
-        folder.rename(folder.with_name(f"building-{secrets.token_hex(8)}"))
+        folder.rename(folder.with_name(f"building-{folder.name}-{secrets.token_hex(8)}"))
     building.rename(folder)
 
 
@@ -124,7 +129,7 @@ def locked(path: Path) -> Iterator[None]:
     """Hold the lock of that file for the block.
 
     Raises:
-        MissingError: another process held it for 240 seconds.
+        MissingError: another process held it for an hour.
     """
     import fcntl  # not on Windows
 

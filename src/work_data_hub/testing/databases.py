@@ -115,8 +115,10 @@ class MigratedDatabases:
         self._sources.pop(url).keep(url)
         if self._wanted.in_memory:
             return None
-        if self._wanted.engine == "sqlite" or self._wanted.server is not None:
+        if self._wanted.engine == "sqlite":
             return mask(url)
+        if self._wanted.server is not None:
+            return mask(url.set(drivername="postgresql", password=None))
         if os.environ.get("CI"):
             return None
         self._membership.stay_seconds = max(self._membership.stay_seconds, _KEPT_SECONDS)

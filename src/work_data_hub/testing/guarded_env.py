@@ -7,7 +7,9 @@ is usual, and where it configures another database nothing is run.
 
 from __future__ import annotations
 
+import logging.config
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
@@ -20,7 +22,6 @@ from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import URL
 
@@ -34,11 +35,7 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
     """
     config = Config(str(alembic_ini))
     text = url.render_as_string(hide_password=False)
-    config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
-    # It is read by now. Without its name the usual env.py leaves the logging of its host alone:
-    # fileConfig would disable every logger there is.
-    config.config_file_name = None
-
+    config.set_main_option("sqlalchemy.url", _for(config, text).replace("%", "%%"))
     configure = EnvironmentContext.configure
 
     def guarded(context: EnvironmentContext, *arguments: Any, **options: Any) -> None:
@@ -50,9 +47,18 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
     # Alembic's commands make their context themselves, so it is guarded where all of them pass.
     with (
         mock.patch.object(EnvironmentContext, "configure", guarded),
+        # The usual env.py calls it, and it would disable every logger there is.
+        mock.patch.object(logging.config, "fileConfig"),
         mock.patch.dict("os.environ", variables),
     ):
         yield config
+
+
+def _for(config: Config, url: str) -> str:
+    """Return the URL with the driver that env.py needs: psycopg is both, sqlite3 is not."""
+    env_py = Path(str(config.get_alembic_option("script_location")), "env.py")
+    is_async = env_py.is_file() and b"async_engine" in env_py.read_bytes()
+    return url.replace("sqlite:", "sqlite+aiosqlite:", 1) if is_async else url
 
 
 def _refuse_another(found: URL | str | None, meant: URL) -> None:

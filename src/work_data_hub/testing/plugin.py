@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 EngineName = Literal["sqlite", "postgresql"]
 
+_DAY_MINUTES = 24 * 60
+
 _ENGINES: dict[str, tuple[EngineName, ...]] = {
     "sqlite": ("sqlite",),
     "postgresql": ("postgresql",),
@@ -109,11 +111,15 @@ class _Options:
     def _minutes(self) -> float:
         given = self._given("keep_server") or "0"
         try:
-            return max(0.0, float(given))
+            minutes = float(given)
         except ValueError:
-            raise UsageError(
-                f"wdh_keep_server is {given!r}, which is no number", hint="give minutes"
-            ) from None
+            minutes = -1.0
+        if 0 <= minutes <= _DAY_MINUTES:
+            return minutes
+        raise UsageError(
+            f"wdh_keep_server is {given!r}, which is no number of minutes",
+            hint=f"give one from 0 to {_DAY_MINUTES}, which is a day",
+        )
 
     def _path(self, name: str, given: str) -> Path:
         on_command_line = bool(self._config.getoption(f"wdh_{name}"))
@@ -148,7 +154,9 @@ class Loan:
     def kept_at(self, url: URL) -> str | None:
         """Keep it, and return its URL for a person; None when it cannot outlive this process."""
         if not self.is_kept:
-            self.is_kept, self._place = True, self.databases.keep(url)
+            self.is_kept = True
+            with contextlib.suppress(WorkDataHubError, OSError):  # the server is gone
+                self._place = self.databases.keep(url)
         return self._place
 
 
@@ -166,10 +174,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each engine, unless it chooses its engines itself."""
     engines = metafunc.config.stash[_SESSION].options.engines
-    chosen = any(
-        "wdh_engine" in str(mark.args[0])
-        for mark in metafunc.definition.iter_markers("parametrize")
-    )
+    marks = metafunc.definition.iter_markers("parametrize")
+    chosen = any("wdh_engine" in str(mark.args or mark.kwargs["argnames"]) for mark in marks)
     if "wdh_engine" in metafunc.fixturenames and len(engines) > 1 and not chosen:
         metafunc.parametrize("wdh_engine", engines, indirect=True, scope="session")
 
@@ -193,7 +199,10 @@ def pytest_runtest_makereport(
 def wdh_engine(request: pytest.FixtureRequest) -> EngineName:
     """The engine that the databases of a test are on: sqlite or postgresql."""
     engines = request.config.stash[_SESSION].options.engines
-    return cast("EngineName", getattr(request, "param", engines[0]))
+    engine = getattr(request, "param", engines[0])
+    if engine not in _ENGINES["both"]:
+        pytest.fail(f"wdh_engine is {engine!r}; use {', '.join(_ENGINES['both'])}", pytrace=False)
+    return cast("EngineName", engine)
 
 
 @pytest.fixture(scope="session")
@@ -265,11 +274,14 @@ def migrated_database_session_engine(migrated_database_session: URL) -> Iterator
 
 
 def _engine(url: URL) -> Iterator[Engine]:
-    from work_data_hub.io.schema.engine import create_engine
+    import sqlalchemy as sa
 
-    engine = create_engine(url)
+    # Not the engine of the runs, whose every transaction takes SQLite's write lock at once.
+    engine = sa.create_engine(url, poolclass=sa.NullPool)
+    if engine.dialect.name == "sqlite":
+        switch_on = "PRAGMA foreign_keys = ON"
+        sa.event.listen(engine, "connect", lambda raw, _: raw.execute(switch_on))
     yield engine
-    engine.dispose()
 
 
 def _lend(

@@ -111,7 +111,7 @@ def prepare_postgres() -> PreparedPostgres:
     Raises:
         MissingError: the wheel is not installed, the platform is Windows, root has no other user
             to run the server as, the cache folder belongs to someone else, another process held
-            its lock for 240 seconds, or initdb failed.
+            its lock for an hour, or initdb failed.
     """
     if sys.platform == "win32":
         raise MissingError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
 import re
 import secrets
 import threading
@@ -57,6 +58,10 @@ class Clones:
         self._server = server
         self._template = template
         self._ends_with_us = ends_with_us
+        self._begin()
+
+    def _begin(self) -> None:
+        self._process = os.getpid()
         self._owner = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._ready: deque[str] = deque()
@@ -73,6 +78,8 @@ class Clones:
             DatabaseUnavailableError: the server does not answer, or refused.
             MissingError: there was none within 60 seconds.
         """
+        if os.getpid() != self._process:
+            self._begin()  # in a forked child: the stock and the thread are its parent's
         with self._changed:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="wdh-clones", daemon=True)
@@ -98,7 +105,8 @@ class Clones:
 
     def keep(self, url: URL) -> None:
         """Leave a database to a person; sweeping spares it for a day."""
-        with contextlib.suppress(psycopg.Error), self._administration() as admin:
+        # A server that does not answer any more keeps nothing, and the test has failed already.
+        with contextlib.suppress(psycopg.Error, WorkDataHubError), self._administration() as admin:
             now = f"{_KEPT}{datetime.now(UTC):%Y-%m-%d %H:%M}"
             database = sql.Identifier(str(url.database))
             admin.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, now))
@@ -160,6 +168,7 @@ def sweep(admin: psycopg.Connection[Any]) -> None:
     """Drop what dead processes left; what a person shall look at stays for a day."""
     rows = admin.execute(
         "SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database"
+        " WHERE pg_has_role(datdba, 'USAGE')"  # what another role left, that role sweeps
     ).fetchall()
     oldest = datetime.now(UTC) - timedelta(days=_KEPT_DAYS)
     for name, comment in rows:

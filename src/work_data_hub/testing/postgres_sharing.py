@@ -82,7 +82,7 @@ def _join_or_start(path: Path, prepared: PreparedPostgres) -> Membership:
         try:
             membership = _join(path)
         except (FileNotFoundError, ConnectionRefusedError):
-            with locked(prepared.cache / "lock"):
+            with locked(prepared.cache / "lock-servers"):
                 membership = _start(path, prepared)
         if membership is not None:
             return membership
@@ -134,7 +134,7 @@ def _start(path: Path, prepared: PreparedPostgres) -> Membership | None:
     """Start the server unless another process just did; the lock is held."""
     with contextlib.suppress(FileNotFoundError, ConnectionRefusedError):
         return _join(path)
-    path.unlink(missing_ok=True)  # of a supervisor that was killed
+    _sweep(prepared.cache)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(path))
         path.chmod(0o600)
@@ -150,6 +150,16 @@ def _start(path: Path, prepared: PreparedPostgres) -> Membership | None:
     membership = _member(line, server)
     line.recv(4096)
     return membership
+
+
+def _sweep(cache: Path) -> None:
+    """Remove the sockets of supervisors that were killed; the lock is held."""
+    for path in cache.glob("server-*.socket"):
+        with socket.socket(socket.AF_UNIX) as line:
+            try:
+                line.connect(str(path))
+            except (FileNotFoundError, ConnectionRefusedError):
+                path.unlink(missing_ok=True)
 
 
 def _member(line: socket.socket, server: PostgresServer) -> Membership:

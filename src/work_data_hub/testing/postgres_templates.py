@@ -27,12 +27,16 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 _TEMPLATE = "wdh_test_template_"
-_BUILD_SECONDS = 240.0
+# As long as the slowest migrations of a large project may take.
+_BUILD_SECONDS = 3600.0
 _POLL_SECONDS = 0.05
 _UNUSED_DAYS = 14
 _USED = "work_data_hub: a template for tests, last used on "
-# The values of these are lists of identifiers, quoted already where they need it.
+# The values of these are lists of identifiers, each quoted where it needs it.
 _LISTS = {"search_path", "temp_tablespaces", "session_preload_libraries", "local_preload_libraries"}
+
+_LISTED = re.compile(r'"((?:[^"]|"")*)"|([^\s,"]+)')
+_LIMITS = "SET lock_timeout = '60s'; SET statement_timeout = '300s'"
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,15 @@ class Template:
 
     Attributes:
         name: of the template database.
-        settings: of the database, which a copy does not inherit: role or None, name, value.
+        owner: of it, which a copy does not inherit; None for whoever makes the copy.
+        connection_limit: nor this; -1 is without limit.
+        settings: of the database, nor these: role or None, name, value.
         privileges: on it, nor these: grantee or None for PUBLIC, privilege, with grant option.
     """
 
     name: str
+    owner: str | None = None
+    connection_limit: int = -1
     settings: tuple[tuple[str | None, str, str], ...] = ()
     privileges: tuple[tuple[str | None, str, bool], ...] = ()
 
@@ -58,11 +66,12 @@ class Template:
         """
         # With durability off copying the files is quickest; otherwise the server's own way is.
         strategy = " STRATEGY file_copy" if _has_no_durability(admin) else ""
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}" + strategy).format(
-                sql.Identifier(name), sql.Identifier(self.name)
-            )
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}" + strategy).format(
+            sql.Identifier(name), sql.Identifier(self.name)
         )
+        if self.owner is not None:
+            statement += sql.SQL(" OWNER {}").format(sql.Identifier(self.owner))
+        admin.execute(statement + sql.SQL(f" CONNECTION LIMIT {self.connection_limit}"))
         database = sql.Identifier(name)
         for statement in (*self._settings(database), *self._privileges(database)):
             admin.execute(statement)
@@ -72,7 +81,9 @@ class Template:
             whose = sql.SQL("DATABASE {}").format(database)
             if role is not None:
                 whose = sql.SQL("ROLE {} IN {}").format(sql.Identifier(role), whose)
-            written = sql.SQL(value) if variable in _LISTS else sql.Literal(value)
+            parts = _LISTED.findall(value) if variable in _LISTS else [("", value)]
+            names = [quoted.replace('""', '"') or plain for quoted, plain in parts]
+            written = sql.SQL(", ").join(map(sql.Literal, names))
             yield sql.SQL("ALTER {} SET {} TO {}").format(whose, sql.Identifier(variable), written)
 
     def _privileges(self, database: sql.Identifier) -> Iterator[sql.Composed]:
@@ -87,7 +98,8 @@ class Template:
             )
 
 
-EMPTY = Template("template1")
+# Not template1, which may hold what every new database of a server shall have.
+EMPTY = Template("template0")
 
 
 @contextlib.contextmanager
@@ -111,6 +123,8 @@ def connect_for_administration(server: URL) -> psycopg.Connection[Any]:
     raw = engine.connect_raw(engine.create_engine(server.set(database="postgres")))
     raw.autocommit = True
     connection: psycopg.Connection[Any] = raw
+    # Somebody else's transaction may hold what we wait for.
+    connection.execute(_LIMITS)
     return connection
 
 
@@ -126,7 +140,7 @@ def ensure_template(server: URL, key: str, fill: Callable[[URL], None]) -> Templ
         fill: migrates and seeds the empty database that it is given.
 
     Raises:
-        MissingError: another process held the lock of the build for 240 seconds.
+        MissingError: another process held the lock of the build for an hour.
         DatabaseUnavailableError: the server does not answer, or refused: the user may not create
             databases, the disk is full.
     """
@@ -218,7 +232,10 @@ def _comment(admin: psycopg.Connection, name: str) -> str:
 
 def _prune(admin: psycopg.Connection, but: str) -> None:
     """Drop the templates that nobody has used for two weeks."""
-    query = "SELECT datname FROM pg_database WHERE datistemplate AND datname ^@ %s"
+    query = (
+        "SELECT datname FROM pg_database WHERE datistemplate AND datname ^@ %s"
+        " AND pg_has_role(datdba, 'USAGE')"
+    )
     oldest = datetime.now(UTC) - timedelta(days=_UNUSED_DAYS)
     for (name,) in admin.execute(query, [_TEMPLATE]).fetchall():
         used = re.fullmatch(rf"{_USED}(\d{{4}}-\d\d-\d\d)", _comment(admin, name))
@@ -241,8 +258,13 @@ def _described(admin: psycopg.Connection, name: str) -> Template:
         " LEFT JOIN pg_roles AS r ON r.oid = a.grantee WHERE d.datname = %s",
         [name],
     ).fetchall()
+    owner, limit = admin.execute(
+        "SELECT nullif(r.rolname, current_user), d.datconnlimit FROM pg_database AS d"
+        " JOIN pg_roles AS r ON r.oid = d.datdba WHERE d.datname = %s",
+        [name],
+    ).fetchone() or (None, -1)
     split = tuple((role, *setting.split("=", 1)) for role, setting in settings)
-    return Template(name, split, tuple(privileges))
+    return Template(name, owner, limit, split, tuple(privileges))
 
 
 def _has_no_durability(admin: psycopg.Connection) -> bool:

@@ -91,7 +91,10 @@ class Project:
         from work_data_hub.io.schema import migration_runner
 
         if self.hands_over:
-            migration_runner.upgrade(url, revision, ephemeral=True, alembic_ini=self.alembic_ini)
+            with self._in_words():
+                migration_runner.upgrade(
+                    url, revision, ephemeral=True, alembic_ini=self.alembic_ini
+                )
         else:
             with self._env_py_of_its_own(url) as config:
                 command.upgrade(config, revision)
@@ -191,9 +194,13 @@ class Project:
     def _env_py_of_its_own(self, url: URL) -> Iterator[Config]:
         from work_data_hub.testing.guarded_env import guarded_config
 
+        with self._in_words(), guarded_config(self.alembic_ini, url) as config:
+            yield config
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
         try:
-            with guarded_config(self.alembic_ini, url) as config:
-                yield config
+            yield
         except WorkDataHubError:
             raise
         except Exception as error:
@@ -216,4 +223,5 @@ def _files(folder: Path) -> list[Path]:
     for parent, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if name != "__pycache__"]
         found += [Path(parent, name) for name in names if not name.endswith(".pyc")]
-    return sorted(found)
+    # Editors leave symbolic links that point nowhere beside the file that is open.
+    return sorted(path for path in found if path.is_file())

@@ -31,9 +31,9 @@ def fill_template(folder: Path, fill: Callable[[URL], None]) -> None:
     """
     file = folder / TEMPLATE
     fill(URL.create("sqlite", database=str(file)))
-    # Whatever a revision set: a copy of the file alone must be the whole database.
+    # In WAL mode, too, a copy of the file alone must be the whole database.
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     (folder / f"{TEMPLATE}.lock").unlink(missing_ok=True)
 
 
@@ -90,7 +90,9 @@ class MemoryClones:
     """
 
     def __init__(self, template: Path | None) -> None:
-        self._image = None if template is None else sqlite3.connect(template)
+        self._image = (
+            None if template is None else sqlite3.connect(template, check_same_thread=False)
+        )
         self._open: dict[str, sqlite3.Connection] = {}
 
     def take(self) -> URL:
