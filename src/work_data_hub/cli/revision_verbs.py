@@ -58,7 +58,7 @@ def new(call: Namespace) -> Answer:
         for each in made
     ]
     lines = [
-        f"{_shown(str(each.path))}: on {', '.join(each.down_revisions) or 'no other'}"
+        f"{_shown(str(each.path))}: on {', '.join(each.down_revisions) or 'nothing: the first'}"
         for each in made
     ]
     return Answer({"revisions": data}, lines, bare=[str(each.path) for each in made])
