@@ -126,3 +126,16 @@ def test_what_is_of_no_known_shape_is_said(source: str, reason: str) -> None:
 
 def test_a_new_project_has_no_tables_yet() -> None:
     assert new_env().endswith("\nrun(context, target_metadata=None)\n")
+
+
+def test_what_fills_the_metadata_by_other_statements_is_named() -> None:
+    source = (
+        b"import importlib, models\n"
+        b"for name in ('a', 'b'):\n    importlib.import_module(name)\n"
+        b"try:\n    import models.t\nexcept ImportError:\n    pass\n"
+        b"models.metadata.naming_convention = {}\n"
+        b"from alembic import context\n"
+        b"context.configure(target_metadata=models.metadata)\n"
+    )
+    made = rewrite_env(source)
+    assert [line.partition(":")[0] for line in made.left] == ["line 2", "line 4", "line 8"]

@@ -192,11 +192,20 @@ class _Rewriting:
 
     def _name_what_is_left(self, kept: list[ast.stmt]) -> None:
         for node in self._module.body:
-            text = ast.unparse(node).splitlines()[0]
-            is_call = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
-            is_ours = "run_migrations" in text or "configure(" in text or "fileConfig(" in text
-            if is_call and node not in kept and not is_ours:
-                self._left.append((node.lineno, text))
+            text = ast.unparse(node)
+            is_ours = any(word in text for word in ("run_migrations", "configure(", "fileConfig("))
+            if _does_something(node) and node not in kept and not is_ours:
+                self._left.append((node.lineno, text.splitlines()[0]))
+
+
+def _does_something(node: ast.stmt) -> bool:
+    """Whether a statement may do more than bind a name."""
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Call)
+    if isinstance(node, ast.Assign):
+        return not all(isinstance(target, ast.Name) for target in node.targets)
+    blocks = ast.For | ast.While | ast.Try | ast.With | ast.If | ast.AugAssign | ast.Delete
+    return isinstance(node, blocks)
 
 
 def _call(name: str, arguments: list[str]) -> str:

@@ -81,6 +81,25 @@ def test_what_alembic_init_makes_works_after_it(
     assert contents(project) == after
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mssql+pyodbc:///?odbc_connect=DRIVER%%3DX;PWD%%3Dgeheim",
+        "snowflake://u@h/db?token=geheim",
+        "driver://u:geheim",
+    ],
+)
+def test_a_url_of_another_kind_is_not_printed(
+    make_project: Callable[[str], Path], url: str
+) -> None:
+    project = make_project("generic")
+    ini = project / "alembic.ini"
+    ini.write_text(ini.read_text().replace("driver://user:pass@localhost/dbname", url))
+    said = "\n".join(set_up(project).done)
+    assert f"({url.partition(':')[0]}:***)" in said
+    assert "geheim" not in said
+
+
 def test_a_url_in_alembic_ini_is_made_a_comment_and_said_without_its_password(
     make_project: Callable[[str], Path],
 ) -> None:

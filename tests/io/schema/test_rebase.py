@@ -190,3 +190,33 @@ def test_all_files_are_written_or_none(tmp_path: Path) -> None:
             write_all([renamed, FileChange(new, new, None, b"new"), fails])
         assert [path.name for path in tmp_path.iterdir()] == ["a.py"]
         assert first.read_bytes() == b"a"
+
+
+def test_revisions_of_a_package_outside_of_the_repository_are_not_ones_own(
+    project: Project, tmp_path: Path
+) -> None:
+    package = tmp_path / "a_package" / "versions"
+    package.mkdir(parents=True)
+    foreign = package / "20250101_1000_of_the_package.py"
+    foreign.write_text('revision = "20250101_1000"\ndown_revision = None\n')
+    text = project.ini.read_text().replace(
+        "[alembic]",
+        "[alembic]\npath_separator = newline\nversion_locations =\n"
+        f"  {project.folder / VERSIONS}\n  {package}",
+        1,
+    )
+    lines = [line for line in text.splitlines() if not line.startswith("path_separator = os")]
+    project.ini.write_text("\n".join(lines))
+    plan = plan_rebase(alembic_ini=project.ini)
+    assert [move.revision for move in plan.moves] == [MINE, MORE]
+    with pytest.raises(RefusedError):
+        plan_rebase(["20250101_1000"], alembic_ini=project.ini)
+
+
+def test_what_a_killed_rebase_left_is_not_taken_for_more_revisions(project: Project) -> None:
+    before = project.texts()
+    rebase(plan_rebase(alembic_ini=project.ini))
+    for name in (f"{MINE}_mine.py", f"{MORE}_more.py"):
+        (project.folder / VERSIONS / name).write_bytes(before[name])
+    with pytest.raises(RefusedError, match="the same but for their ids"):
+        plan_rebase(alembic_ini=project.ini)

@@ -25,7 +25,7 @@ def read_head_file(path: Path) -> HeadFile | None:
         OSError: it is there and cannot be read.
     """
     try:
-        return read_heads(path.read_text(encoding="utf-8", errors="replace"))
+        return read_heads(path.read_text(encoding="utf-8-sig", errors="replace"))
     except FileNotFoundError:
         return None
 

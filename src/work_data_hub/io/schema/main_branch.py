@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.revision_file import Declared
@@ -36,7 +37,8 @@ def read_main_branch(folders: Sequence[str], onto: str | None = None) -> MainBra
     """Return what the main branch has; None where git cannot tell.
 
     Args:
-        folders: the absolute paths of the folders with revisions.
+        folders: the absolute paths of the folders with revisions, the project's own first. What
+            lies outside of its repository, in a package or a submodule, is not ours to move.
         onto: the branch; left out, the first that there is of the remote's default branch,
             ``origin/main``, ``origin/master``, ``main``, ``master``.
 
@@ -49,7 +51,11 @@ def read_main_branch(folders: Sequence[str], onto: str | None = None) -> MainBra
             raise UsageError(f"git knows no branch {onto!r} here", hint="`git branch --all`")
         return None
     revisions, unread = set(), set()
+    repository = _repository(folders[0])
     for folder in folders:
+        if _repository(folder) != repository:
+            unread |= {str(path) for path in Path(folder).rglob("*.py")}
+            continue
         for path, source in _files(folder, name):
             declared = read_revision(source, path)
             if isinstance(declared, Declared):
@@ -57,6 +63,10 @@ def read_main_branch(folders: Sequence[str], onto: str | None = None) -> MainBra
             else:
                 unread.add(path)
     return MainBranch(name, frozenset(revisions), frozenset(unread))
+
+
+def _repository(folder: str) -> bytes | None:
+    return _git(folder, "rev-parse", "--show-toplevel")
 
 
 def _first_branch(folder: str, names: Sequence[str]) -> str | None:

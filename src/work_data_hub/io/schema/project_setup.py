@@ -150,7 +150,8 @@ def _masked(url: str) -> str:
     try:
         return parse_address(url.replace("%%", "%"), source=_URL).masked()
     except SettingsError:
-        return re.sub(r"//.*@", "//***@", url)
+        # Who knows where such a URL holds its password.
+        return re.sub(r"(?s)(?<=:).*", "***", url)
 
 
 def _new(path: Path, text: str) -> FileChange:

@@ -7,6 +7,8 @@ run elsewhere, and then its id and its parent are facts.
 from __future__ import annotations
 
 import difflib
+import os
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.rebase import Move
     from work_data_hub.io.schema.main_branch import MainBranch
+
+
+_ID = re.compile(rb"\b\d{8}_\d{4}(?:\d{2})?\b")
 
 
 class RebasePlan(NamedTuple):
@@ -78,8 +83,9 @@ def plan_rebase(
         raise HistoryError(
             f"{history.findings[0]}", hint="correct it first; `wdh db verify` shows them all"
         )
-    main = read_main_branch(_folders(history), onto)
+    main = read_main_branch(_folders(history, folder), onto)
     mine = _mine(history, main, revisions)
+    _refuse_copies(history, mine)
     if not mine and len(history.heads) > 1:
         raise RefusedError(
             f"there are several heads, and every revision is in {main.name if main else 'git'}",
@@ -106,9 +112,23 @@ def rebase(plan: RebasePlan) -> None:
     write_all(plan.changes)
 
 
-def _folders(history: History) -> list[str]:
-    """Return the folders that hold revisions, without those inside of another."""
-    folders = sorted({str(Path(file.path).parent) for file in history.files})
+def _refuse_copies(history: History, mine: set[str]) -> None:
+    """Refuse what a rebase that was killed left: the old files beside the new ones."""
+    seen: dict[bytes, str] = {}
+    for revision in sorted(mine):
+        text = _ID.sub(b"", Path(history.paths[revision]).read_bytes())
+        if (other := seen.setdefault(text, revision)) != revision:
+            raise RefusedError(
+                f"{revision} and {other} are the same but for their ids: a rebase was interrupted",
+                hint="remove the old files, or `git restore` them and remove the new ones",
+            )
+
+
+def _folders(history: History, home: str) -> list[str]:
+    """Return the folders that hold revisions, without those inside of another; home's first."""
+    found = {str(Path(file.path).parent) for file in history.files}
+    home = os.path.realpath(home)
+    folders = sorted(found, key=lambda one: (not Path(one).is_relative_to(home), one))
     return [
         one
         for one in folders
