@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
+from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

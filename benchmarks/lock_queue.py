@@ -25,7 +25,7 @@ import psycopg
 import sqlalchemy as sa
 from run_cost import GUARDED_ENV, PLAIN_ENV
 
-from work_data_hub.testing.postgres_server import running_postgres
+from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
 
 ALTER = '''"""Alter."""
 

@@ -24,8 +24,8 @@ from run_cost import write_project
 # What each process does: all that is imported before the clock starts is named here.
 TEXT = """
 import sys, time
-from work_data_hub.domain import digest, revision_text
-from work_data_hub.io.schema.revision_files import read_history
+from work_data_hub.domain.revisions import digest, revision_text
+from work_data_hub.io.schema.revisions.files import read_history
 started = time.perf_counter()
 heads = read_history(sys.argv[1]).effective_heads
 print(time.perf_counter() - started)
@@ -42,7 +42,7 @@ print(time.perf_counter() - started)
 # In a whole process, the interpreter's own start included.
 WHOLE = """
 import sys
-from work_data_hub.io.schema.revision_files import read_history
+from work_data_hub.io.schema.revisions.files import read_history
 heads = read_history(sys.argv[1]).effective_heads
 """
 

@@ -64,10 +64,12 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do what the arguments say and return what a person or program wants to know."""
     from work_data_hub.config import choose_database, get_settings
-    from work_data_hub.io.schema import inspection, migration_runner, seeding
+    from work_data_hub.io.schema import migration_runner
+    from work_data_hub.io.schema.database import seed_file as seeding
+    from work_data_hub.io.schema.database.provisioning import ensure_database
     from work_data_hub.io.schema.engine import connect
-    from work_data_hub.io.schema.project_files import seed_file
-    from work_data_hub.io.schema.provisioning import ensure_database
+    from work_data_hub.io.schema.revisions.project_files import seed_file
+    from work_data_hub.io.schema.snapshot import inspection
 
     target = choose_database(
         get_settings(), arguments.database_url, explicit_source="--database-url"

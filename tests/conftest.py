@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 
 from work_data_hub.config import get_settings
 from work_data_hub.io.schema import engine
-from work_data_hub.io.schema.alembic_call import REQUEST, Permissions, Request
+from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Permissions, Request
 from work_data_hub.testing.databases import (
     MigratedDatabases,
     Wanted,

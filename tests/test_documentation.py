@@ -132,5 +132,5 @@ def test_every_room_is_in_the_tour() -> None:
     tour = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
     package = REPOSITORY / "src" / "work_data_hub"
     for folder in ("cli", "domain", "io/schema", "testing"):
-        for room in (package / folder).glob("[a-z]*.py"):
+        for room in (package / folder).rglob("[a-z]*.py"):
             assert f"`{room.stem}`" in tour, room

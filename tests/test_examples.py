@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

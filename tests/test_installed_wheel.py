@@ -48,7 +48,8 @@ def test_the_migrations_travel_in_the_wheel(
 ) -> None:
     code = (
         "import work_data_hub; print(work_data_hub.__file__);"
-        "from work_data_hub.io.schema import migration_runner as m, project_files;"
+        "from work_data_hub.io.schema import migration_runner as m;"
+        "from work_data_hub.io.schema.revisions import project_files;"
         "print(m.upgrade('sqlite:///x.db')); print(project_files.seed_file().is_file())"
     )
     where, result, seeds = run([python, "-c", code], tmp_path, clean_environment).splitlines()

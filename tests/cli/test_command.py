@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from work_data_hub.cli.verbs import VERBS
+from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.io.schema import migration_runner
 
 if TYPE_CHECKING:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from work_data_hub.cli.verbs import VERBS
-from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.cli.verb_table import VERBS
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,9 +10,7 @@ from work_data_hub.config import (
     get_database_connection_string,
     get_settings,
 )
-from work_data_hub.config import (
-    settings as settings_module,
-)
+from work_data_hub.config import settings as settings_module
 from work_data_hub.errors import SettingsError
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain.checksum import checksum
+from work_data_hub.domain.revisions.checksum import checksum
 
 REVISION = '''"""Create orders."""
 

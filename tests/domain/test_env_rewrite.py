@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain.env_rewrite import UnusualEnvError, hands_over, new_env, rewrite_env
+from work_data_hub.domain.project.env_rewrite import (
+    UnusualEnvError,
+    hands_over,
+    new_env,
+    rewrite_env,
+)
 
 ENV = """
 import os

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from work_data_hub.domain.history import History
-from work_data_hub.domain.revision_file import Declared, Finding, RevisionFile
+from work_data_hub.domain.revisions.history import History
+from work_data_hub.domain.revisions.revision_file import Declared, Finding, RevisionFile
 
 
 def history(*declared: Declared) -> History:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from work_data_hub.domain.ini_edit import disable_option, set_option
+from work_data_hub.domain.project.ini_edit import disable_option, set_option
 
 INI = "[other]\nname = 1\n[alembic]\nscript_location = x\n# name = 2\nname = 3\n    4\nlast = 5\n"
 

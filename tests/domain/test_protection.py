@@ -2,19 +2,19 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain.protection import (
-    check_destructive,
-    check_environment,
-    check_record,
-    check_recording,
-    check_reset,
-)
-from work_data_hub.domain.target import (
+from work_data_hub.domain.record.target import (
     ENVIRONMENT_CLASSES,
     EnvironmentClass,
     Identity,
     Target,
     identity_of_copy,
+)
+from work_data_hub.domain.run.protection import (
+    check_destructive,
+    check_environment,
+    check_record,
+    check_recording,
+    check_reset,
 )
 
 

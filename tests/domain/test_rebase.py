@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from work_data_hub.domain.history import History
-from work_data_hub.domain.rebase import plan_moves
-from work_data_hub.domain.revision_file import Declared, RevisionFile
+from work_data_hub.domain.revisions.history import History
+from work_data_hub.domain.revisions.rebase import plan_moves
+from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
 from work_data_hub.errors import HistoryError, RefusedError
 
 NOW = datetime(2026, 3, 1, 12, 0, 30, tzinfo=UTC)

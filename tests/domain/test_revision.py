@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from work_data_hub.domain.revision import (
+from work_data_hub.domain.revisions.naming import (
     RevisionName,
     file_description,
     is_revision_id,

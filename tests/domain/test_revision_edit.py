@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain.revision_edit import NewPlace, edit_revision
+from work_data_hub.domain.revisions.revision_edit import NewPlace, edit_revision
 from work_data_hub.errors import HistoryError
 
 PLACE = NewPlace("20260202_0000", "20260201_0000", {"20260101_0000": "20260202_0000", "dep": "new"})

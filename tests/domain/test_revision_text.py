@@ -6,8 +6,8 @@ import codecs
 
 import pytest
 
-from work_data_hub.domain.revision_file import Declared, Finding
-from work_data_hub.domain.revision_text import read_revision
+from work_data_hub.domain.revisions.revision_file import Declared, Finding
+from work_data_hub.domain.revisions.revision_text import read_revision
 
 UPGRADE = "\n\ndef upgrade():\n    pass\n"
 DECLARATIONS = 'revision = "b2"\ndown_revision = "a1"\n'

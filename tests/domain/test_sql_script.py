@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from work_data_hub.domain.sql_script import Dialect, Kind, Statement, kind_of, split
+from work_data_hub.domain.sql.script import Dialect, Kind, Statement, kind_of, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain import sqlite_ddl
-from work_data_hub.domain.sqlite_column_names import with_names
-from work_data_hub.domain.sqlite_ddl import Clause, insert_into, parse, render
-from work_data_hub.domain.sqlite_loss import lost
-from work_data_hub.domain.sqlite_merge import Wishes, merge
-from work_data_hub.domain.sqlite_text import (
+from work_data_hub.domain.sqlite import ddl as sqlite_ddl
+from work_data_hub.domain.sqlite.column_names import with_names
+from work_data_hub.domain.sqlite.ddl import Clause, insert_into, parse, render
+from work_data_hub.domain.sqlite.loss import lost
+from work_data_hub.domain.sqlite.merge import Wishes, merge
+from work_data_hub.domain.sqlite.text import (
     action_of,
     names_in,
     names_that_may_turn_into_strings,

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from work_data_hub.domain.github_annotation import annotation
-from work_data_hub.domain.head_file import HeadFile, read_heads, write_heads
-from work_data_hub.domain.history import History
-from work_data_hub.domain.revision_file import Declared, RevisionFile
-from work_data_hub.domain.revision_file import Finding as Unread
-from work_data_hub.domain.verification import Finding, verify_applied, verify_files
+from work_data_hub.domain.revisions.github_annotation import annotation
+from work_data_hub.domain.revisions.head_file import HeadFile, read_heads, write_heads
+from work_data_hub.domain.revisions.history import History
+from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
+from work_data_hub.domain.revisions.revision_file import Finding as Unread
+from work_data_hub.domain.revisions.verification import Finding, verify_applied, verify_files
 
 
 class Row(NamedTuple):

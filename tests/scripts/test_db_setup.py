@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

@@ -22,7 +22,14 @@ from work_data_hub.errors import (
 )
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
-from work_data_hub.testing import sqlite_clones
+from work_data_hub.io.schema.ephemeral import sqlite_clones
+from work_data_hub.io.schema.ephemeral.postgres_clones import Clones, sweep
+from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
+from work_data_hub.io.schema.ephemeral.postgres_templates import (
+    EMPTY,
+    administration,
+    ensure_template,
+)
 from work_data_hub.testing.databases import (
     Engine,
     MigratedDatabases,
@@ -31,9 +38,6 @@ from work_data_hub.testing.databases import (
     migrated_database,
     migrated_databases,
 )
-from work_data_hub.testing.postgres_clones import Clones, sweep
-from work_data_hub.testing.postgres_server import running_postgres
-from work_data_hub.testing.postgres_templates import EMPTY, administration, ensure_template
 from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
@@ -222,7 +226,7 @@ def test_processes_that_need_a_template_at_once_build_it_once(server: URL, tmp_p
 import sys
 from pathlib import Path
 from sqlalchemy.engine import make_url
-from work_data_hub.testing.postgres_templates import ensure_template
+from work_data_hub.io.schema.ephemeral.postgres_templates import ensure_template
 
 def fill(url):
     with open({str(marker)!r}, "a") as file:
@@ -247,7 +251,7 @@ def test_a_build_that_was_killed_leaves_nothing_that_is_taken_for_a_template(ser
     program = f"""
 import os, signal, sys
 from sqlalchemy.engine import make_url
-from work_data_hub.testing.postgres_templates import ensure_template
+from work_data_hub.io.schema.ephemeral.postgres_templates import ensure_template
 ensure_template(make_url(sys.stdin.read()), "{key}", lambda url: os.kill(os.getpid(), 9))
 """
     text = server.render_as_string(hide_password=False)
@@ -321,8 +325,8 @@ def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_one_is_spared(
     program = """
 import os, sys
 from sqlalchemy.engine import make_url
-from work_data_hub.testing.postgres_clones import Clones
-from work_data_hub.testing.postgres_templates import EMPTY
+from work_data_hub.io.schema.ephemeral.postgres_clones import Clones
+from work_data_hub.io.schema.ephemeral.postgres_templates import EMPTY
 clones = Clones(make_url(sys.stdin.read()), EMPTY, ends_with_us=False)
 clones.take()
 print("taken", flush=True)

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 
-from work_data_hub.testing.postgres_server import running_postgres
-from work_data_hub.testing.postgres_templates import administration
+from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
+from work_data_hub.io.schema.ephemeral.postgres_templates import administration
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

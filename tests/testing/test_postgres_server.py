@@ -21,9 +21,9 @@ import pytest
 import sqlalchemy as sa
 
 from work_data_hub.errors import MissingError
-from work_data_hub.testing import postgres_binaries, postgres_server
-from work_data_hub.testing.cache import built_once, own_folder
-from work_data_hub.testing.postgres_server import PostgresServer, running_postgres
+from work_data_hub.io.schema.ephemeral import postgres_binaries, postgres_server
+from work_data_hub.io.schema.ephemeral.cache import built_once, own_folder
+from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer, running_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def is_gone(server: PostgresServer) -> bool:
 @contextlib.contextmanager
 def owner(body: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
     """Another process that runs `body` in its block and prints one line when it is there."""
-    script = "from work_data_hub.testing.postgres_server import running_postgres\n"
+    script = "from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres\n"
     script += "import os, signal, time\n"
     script += (
         f"with running_postgres() as server:\n{textwrap.indent(textwrap.dedent(body), '    ')}"
@@ -350,7 +350,7 @@ def test_binaries_in_a_private_home_are_copied_and_the_home_stays_private(
 
 
 def test_processes_that_start_at_once_initialise_once(open_place: Path) -> None:
-    script = "from work_data_hub.testing.postgres_server import running_postgres\n"
+    script = "from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres\n"
     script += "with running_postgres() as server: print(server.password)"
     environment = {**os.environ, "TMPDIR": str(open_place)}
     processes = [

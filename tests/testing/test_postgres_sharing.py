@@ -15,19 +15,19 @@ import psycopg
 import pytest
 
 from work_data_hub.errors import MissingError
-from work_data_hub.testing.postgres_binaries import PreparedPostgres, prepare_postgres
-from work_data_hub.testing.postgres_sharing import shared_postgres
+from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres, prepare_postgres
+from work_data_hub.io.schema.ephemeral.postgres_sharing import shared_postgres
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from work_data_hub.testing.postgres_server import PostgresServer
+    from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
 
 # Joins the server of the name given, says its process id, and stays until its stdin is closed.
 CLIENT = """
 import sys
-from work_data_hub.testing.postgres_binaries import prepare_postgres
-from work_data_hub.testing.postgres_sharing import shared_postgres
+from work_data_hub.io.schema.ephemeral.postgres_binaries import prepare_postgres
+from work_data_hub.io.schema.ephemeral.postgres_sharing import shared_postgres
 
 with shared_postgres(sys.argv[1], prepare_postgres()) as membership:
     print(membership.server.pid, flush=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli.answer import write_fault
 from work_data_hub.cli.parser import parse
-from work_data_hub.cli.verbs import VERBS
+from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import RunInterruptedError, WorkDataHubError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(prog: str = "wdh") -> None:
 
 
 def _answer(call: argparse.Namespace) -> Answer:
-    room = import_module(f"work_data_hub.cli.{VERBS[call.verb].room}")
+    room = import_module(f"work_data_hub.cli.verbs.{VERBS[call.verb].room}")
     answer: Answer = getattr(room, call.verb.replace("-", "_"))(call)
     return answer
 

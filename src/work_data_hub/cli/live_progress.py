@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.text import Text
 
-    from work_data_hub.domain.plan import Plan, Step
+    from work_data_hub.domain.run.plan import Plan, Step
 
 _FRAMES = "|/-\\"
 _FRAMES_EACH_SECOND = 8

@@ -8,13 +8,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from work_data_hub.cli.verbs import VERBS
+from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from work_data_hub.cli.verbs import Verb
+    from work_data_hub.cli.verb_table import Verb
 
 _USUAL_COLUMNS = 80
 EXIT_CODES = (

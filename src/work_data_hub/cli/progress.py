@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from work_data_hub.domain.plan import Plan, Step
-
-# What shows no more than lines (terminfo's name, and what editors and CI call themselves).
-_ONLY_LINES = {"", "dumb", "unknown"}
+    from work_data_hub.domain.run.plan import Plan, Step
 
 
 class Progress:
@@ -72,23 +64,3 @@ class LineProgress(Progress):
     def _write(self, line: str) -> None:
         self._err.write(f"{line}\n")
         self._err.flush()
-
-
-@contextmanager
-def watched(*, is_quiet: bool) -> Iterator[Progress]:
-    """Show how a run goes, on standard error, for the block."""
-    progress = _progress(sys.stderr, is_quiet=is_quiet)
-    try:
-        yield progress
-    finally:
-        progress.close()
-
-
-def _progress(err: TextIO, *, is_quiet: bool) -> Progress:
-    if is_quiet:
-        return Progress()
-    if not err.isatty() or os.environ.get("TERM", "") in _ONLY_LINES:
-        return LineProgress(err)
-    from work_data_hub.cli.live_progress import LiveProgress
-
-    return LiveProgress(err)

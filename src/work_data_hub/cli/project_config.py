@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from work_data_hub.io.schema import project_files
+from work_data_hub.io.schema.revisions import project_files
 
 
 def find(named: Path | None) -> Path:

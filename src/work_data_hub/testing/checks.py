@@ -47,7 +47,7 @@ def test_there_is_a_single_head(wdh_project: Project) -> None:
 
 def test_names_follow_the_rule(wdh_project: Project) -> None:
     """Each file is called ``YYYYMMDD_HHMM_description.py``, and its id is the time part."""
-    from work_data_hub.domain.revision import parse_file_name
+    from work_data_hub.domain.revisions.naming import parse_file_name
 
     with _in_short():
         _none_of(

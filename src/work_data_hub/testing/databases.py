@@ -21,16 +21,16 @@ from sqlalchemy.engine import URL
 
 from work_data_hub.config.database_url import mask, parse_database_url
 from work_data_hub.errors import UsageError
-from work_data_hub.testing.cache import built_once
-from work_data_hub.testing.postgres_binaries import cache_folder, prepare_postgres
+from work_data_hub.io.schema.ephemeral.cache import built_once
+from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
 from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from work_data_hub.testing.postgres_binaries import PreparedPostgres
-    from work_data_hub.testing.postgres_server import PostgresServer
-    from work_data_hub.testing.postgres_sharing import Membership
+    from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres
+    from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
+    from work_data_hub.io.schema.ephemeral.postgres_sharing import Membership
 
 Engine = Literal["sqlite", "postgresql"]
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
@@ -158,7 +158,7 @@ class MigratedDatabases:
         return source
 
     def _on_sqlite(self, template: Path | None) -> _Source:
-        from work_data_hub.testing.sqlite_clones import FileClones, MemoryClones
+        from work_data_hub.io.schema.ephemeral.sqlite_clones import FileClones, MemoryClones
 
         if self._wanted.in_memory:
             return MemoryClones(template)
@@ -166,7 +166,7 @@ class MigratedDatabases:
 
     @cached_property
     def _sqlite_template(self) -> Path:
-        from work_data_hub.testing.sqlite_clones import TEMPLATE, fill_template
+        from work_data_hub.io.schema.ephemeral.sqlite_clones import TEMPLATE, fill_template
 
         project = self._wanted.project
         return (
@@ -180,8 +180,8 @@ class MigratedDatabases:
         )
 
     def _on_postgresql(self, *, migrated: bool) -> _Source:
-        from work_data_hub.testing.postgres_clones import Clones
-        from work_data_hub.testing.postgres_templates import EMPTY, ensure_template
+        from work_data_hub.io.schema.ephemeral.postgres_clones import Clones
+        from work_data_hub.io.schema.ephemeral.postgres_templates import EMPTY, ensure_template
 
         template = EMPTY
         if migrated:
@@ -202,7 +202,7 @@ class MigratedDatabases:
     @cached_property
     def _membership(self) -> Membership:
         """The embedded server; its data folder comes with the template in it."""
-        from work_data_hub.testing.postgres_sharing import shared_postgres
+        from work_data_hub.io.schema.ephemeral.postgres_sharing import shared_postgres
 
         built = built_once(
             self._prepared.cache,
@@ -218,8 +218,8 @@ class MigratedDatabases:
         return membership
 
     def _build_data_folder(self, folder: Path) -> None:
-        from work_data_hub.testing.postgres_server import running_postgres
-        from work_data_hub.testing.postgres_templates import ensure_template
+        from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
+        from work_data_hub.io.schema.ephemeral.postgres_templates import ensure_template
 
         data = folder / "data"
         data.mkdir(mode=0o700)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
-from work_data_hub.io.schema import inspection
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 from work_data_hub.testing.round_trip import is_version_table
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from sqlalchemy.engine.reflection import Inspector
 
-    from work_data_hub.domain.revision import RevisionInfo
+    from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.testing.project import Project
 
 _SHOWN = 5

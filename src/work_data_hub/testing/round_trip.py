@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
-from work_data_hub.io.schema import inspection
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.domain.revision import RevisionInfo
+    from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.testing.project import Project
 
 

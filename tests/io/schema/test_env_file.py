@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from work_data_hub.io.schema.env_file import EnvFile, read_env_file
+from work_data_hub.io.schema.revisions.env_file import EnvFile, read_env_file
 
 ROOT = Path(__file__).parents[3]
 IMPORTS = (

@@ -12,11 +12,11 @@ import pytest
 import sqlalchemy as sa
 
 from work_data_hub.config import get_settings
-from work_data_hub.domain.record import NAMES
+from work_data_hub.domain.record.record import NAMES
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.first_look import look
+from work_data_hub.io.schema.first_look.verdict import look
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,7 +226,7 @@ def test_nothing_heavy_is_imported_and_psycopg_works_afterwards(
 ) -> None:
     program = (
         "import sys; from pathlib import Path\n"
-        "from work_data_hub.io.schema.first_look import look\n"
+        "from work_data_hub.io.schema.first_look.verdict import look\n"
         "assert look(Path(sys.argv[1])) is not None\n"
         "heavy = {'sqlalchemy', 'alembic', 'pydantic', 'pydantic_settings', 'psycopg'}\n"
         "assert not heavy & sys.modules.keys(), heavy & sys.modules.keys()\n"

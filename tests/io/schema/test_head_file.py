@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from work_data_hub.domain.head_file import NAME, read_heads
+from work_data_hub.domain.revisions.head_file import NAME, read_heads
 from work_data_hub.errors import HistoryError, UsageError
-from work_data_hub.io.schema.revision_files import read_history
-from work_data_hub.io.schema.revision_making import make_revision
+from work_data_hub.io.schema.authoring.new_revision import make_revision
+from work_data_hub.io.schema.revisions.files import read_history
 
 if TYPE_CHECKING:
     from collections.abc import Callable

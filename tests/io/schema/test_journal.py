@@ -14,8 +14,9 @@ import pytest
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import HistoryError, MigrationFailedError
-from work_data_hub.io.schema import framework_tables, migration_runner
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.record import framework_tables
 
 if TYPE_CHECKING:
     import subprocess

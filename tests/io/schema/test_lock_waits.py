@@ -12,7 +12,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, connect_raw, create_engine
-from work_data_hub.io.schema.lock_waits import Retries
+from work_data_hub.io.schema.locks.retries import Retries
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -180,7 +180,7 @@ def test_a_statement_timeout_can_be_set(
 
 def test_pauses_grow_with_jitter_until_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("work_data_hub.io.schema.lock_waits.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("work_data_hub.io.schema.locks.retries.time.monotonic", lambda: now[0])
     retries = Retries(100)
     pauses = []
     while (pause := retries.pause()) is not None:

@@ -12,15 +12,16 @@ from alembic import command
 from alembic.config import Config
 
 from work_data_hub.errors import HistoryError, SettingsError, UsageError, WorkDataHubError
-from work_data_hub.io.schema import inspection, migration_runner
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.domain.plan import Plan, Step
+    from work_data_hub.domain.run.plan import Plan, Step
 
 HEAD = "20251113_000001"
 ALEMBIC_INI = str(Path(__file__).parents[3] / "alembic.ini")
@@ -233,7 +234,7 @@ def test_an_observer_is_told_of_every_step_and_the_log_is_not(
     database_url: URL, caplog: pytest.LogCaptureFixture
 ) -> None:
     watcher = Watcher()
-    with caplog.at_level(logging.INFO, "work_data_hub.io.schema.run_observer"):
+    with caplog.at_level(logging.INFO, "work_data_hub.io.schema.alembic_bridge.observer"):
         migration_runner.upgrade(database_url, observer=watcher)
     assert watcher.told == ["planned 1", f"started {HEAD}", f"finished {HEAD}"]
     assert not [one for one in caplog.records if one.name.endswith("run_observer")]

@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from work_data_hub.config import get_database_connection_string
 from work_data_hub.io.runs import metadata
-from work_data_hub.io.schema import inspection, migration_runner, project_files
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
+from work_data_hub.io.schema.revisions import project_files
+from work_data_hub.io.schema.snapshot import inspection
 from work_data_hub.testing.checks import *  # noqa: F403
 from work_data_hub.testing.project import Project
 

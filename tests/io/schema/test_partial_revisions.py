@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from work_data_hub.domain.sql.concurrent_index import ConcurrentIndex, built_by
 from work_data_hub.errors import HistoryError, MigrationFailedError, UsageError
 from work_data_hub.io.schema import migration_runner
-from work_data_hub.io.schema.concurrent_indexes import ConcurrentIndex, built_by
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema import migration_runner
-from work_data_hub.io.schema.project_setup import BACKUP, set_up
-from work_data_hub.io.schema.verification import verify
+from work_data_hub.io.schema.authoring.project_setup import BACKUP, set_up
+from work_data_hub.io.schema.authoring.verification import verify
 
 if TYPE_CHECKING:
     import subprocess

@@ -11,10 +11,10 @@ import pytest
 
 from work_data_hub.errors import HistoryError, RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
-from work_data_hub.io.schema.file_changes import FileChange, write_all
-from work_data_hub.io.schema.rebase import plan_rebase, rebase
-from work_data_hub.io.schema.revision_files import read_history
-from work_data_hub.io.schema.verification import verify
+from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
+from work_data_hub.io.schema.authoring.rebase import plan_rebase, rebase
+from work_data_hub.io.schema.authoring.verification import verify
+from work_data_hub.io.schema.revisions.files import read_history
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

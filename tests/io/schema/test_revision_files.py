@@ -13,12 +13,12 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 
-from work_data_hub.domain.digest import digest
+from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema import revision_cache
-from work_data_hub.io.schema.revision_cache import RevisionCache, is_settled, stamp
-from work_data_hub.io.schema.revision_files import read_history
-from work_data_hub.io.schema.revision_map import revision_map
+from work_data_hub.io.schema.alembic_bridge.revision_map import revision_map
+from work_data_hub.io.schema.revisions import cache as revision_cache
+from work_data_hub.io.schema.revisions.cache import RevisionCache, is_settled, stamp
+from work_data_hub.io.schema.revisions.files import read_history
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -344,7 +344,7 @@ def test_neither_alembic_nor_sqlalchemy_nor_pydantic_is_imported_nor_ast_when_ca
     ini = str(write_project(tmp_path, "diamonds"))
     read_history(ini)
     program = (
-        "import sys\nfrom work_data_hub.io.schema.revision_files import read_history\n"
+        "import sys\nfrom work_data_hub.io.schema.revisions.files import read_history\n"
         "assert read_history(sys.argv[1]).heads\nprint(*sys.modules)"
     )
     process = subprocess.run(

@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import RefusedError, UsageError
-from work_data_hub.io.schema import facts, framework_tables, inspection, migration_runner
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.framework_tables import IDENTITY
+from work_data_hub.io.schema.record import facts, framework_tables
+from work_data_hub.io.schema.record.framework_tables import IDENTITY
+from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     import subprocess
@@ -102,7 +104,9 @@ def test_a_stranger_on_another_machine_is_not_taken_back_nor_recorded(
     with connect(database_url) as connection, connection.begin():
         for table in framework_tables.NAMES:
             connection.exec_driver_sql(f"DROP TABLE {table}")
-    monkeypatch.setattr("work_data_hub.io.schema.identity.is_local", lambda _connection: False)
+    monkeypatch.setattr(
+        "work_data_hub.io.schema.record.identity.is_local", lambda _connection: False
+    )
     with pytest.raises(RefusedError, match="counts as prod"):
         migration_runner.downgrade(database_url)
     assert IDENTITY not in tables(database_url)

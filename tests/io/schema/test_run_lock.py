@@ -17,7 +17,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.errors import LockTimeoutError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import create_engine
-from work_data_hub.io.schema.run_lock import run_lock
+from work_data_hub.io.schema.locks.run_lock import run_lock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,7 +138,7 @@ def hold_lock(environment: dict[str, str], url: URL) -> subprocess.Popen[str]:
     code = (
         "import sys, time, sqlalchemy as sa\n"
         "from work_data_hub.io.schema.engine import create_engine\n"
-        "from work_data_hub.io.schema.run_lock import run_lock\n"
+        "from work_data_hub.io.schema.locks.run_lock import run_lock\n"
         f"with run_lock(create_engine(sa.make_url(sys.argv[1])), {HISTORY!r}, 0, print):\n"
         "    print('held', flush=True)\n"
         "    time.sleep(60)\n"

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from work_data_hub.errors import SeedFailedError, UsageError
-from work_data_hub.io.schema.seeding import SeedResult, load_seeds, read_seed_file
+from work_data_hub.io.schema.database.seed_file import SeedResult, load_seeds, read_seed_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from work_data_hub.io.schema import migration_runner
-from work_data_hub.io.schema.verification import verify, verify_database
+from work_data_hub.io.schema.authoring.verification import verify, verify_database
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -66,7 +66,7 @@ def test_a_project_without_a_head_file_is_not_asked_for_one(project: Path) -> No
 
 def test_neither_alembic_nor_sqlalchemy_is_imported() -> None:
     code = (
-        "from work_data_hub.io.schema.verification import verify; verify(); import sys;"
+        "from work_data_hub.io.schema.authoring.verification import verify; verify(); import sys;"
         "print([name for name in ('alembic', 'sqlalchemy', 'pydantic') if name in sys.modules])"
     )
     process = subprocess.run(

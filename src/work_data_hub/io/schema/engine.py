@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from work_data_hub.config.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 from work_data_hub.config.database_url import address_of, mask, scrub
 from work_data_hub.errors import DatabaseUnavailableError
-from work_data_hub.io.schema.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,29 +11,34 @@ from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import get_settings
 from work_data_hub.config.database_url import mask, scrub
-from work_data_hub.domain.env_rewrite import DECIDED_OPTIONS
-from work_data_hub.domain.plan import RunResult
+from work_data_hub.domain.project.env_rewrite import DECIDED_OPTIONS
+from work_data_hub.domain.run.plan import RunResult
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema import (
-    alembic_call,
-    database_choice,
-    drift,
-    engine,
-    framework_tables,
+from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.alembic_bridge import (
+    call as alembic_call,
 )
-from work_data_hub.io.schema.alembic_call import Kind
-from work_data_hub.io.schema.database_view import DatabaseView
-from work_data_hub.io.schema.executor import Execution
-from work_data_hub.io.schema.faults import INTERRUPTED, as_fault, interrupted
-from work_data_hub.io.schema.lock_waits import Retries
-from work_data_hub.io.schema.new_revisions import (
+from work_data_hub.io.schema.alembic_bridge import (
+    database_choice,
+)
+from work_data_hub.io.schema.alembic_bridge import (
+    model_differences as drift,
+)
+from work_data_hub.io.schema.alembic_bridge.call import Kind
+from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+from work_data_hub.io.schema.alembic_bridge.faults import INTERRUPTED, as_fault, interrupted
+from work_data_hub.io.schema.alembic_bridge.request import request_of
+from work_data_hub.io.schema.authoring.writer import (
     compare_server_default,
     keep_head_file,
     name_by_the_rule,
     render_without_application_code,
 )
-from work_data_hub.io.schema.run_guard import RunGuard
-from work_data_hub.io.schema.run_lock import run_lock
+from work_data_hub.io.schema.locks.retries import Retries
+from work_data_hub.io.schema.locks.run_lock import run_lock
+from work_data_hub.io.schema.record import framework_tables
+from work_data_hub.io.schema.run.executor import Execution
+from work_data_hub.io.schema.run.guard import RunGuard
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +47,7 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.config import Settings
-    from work_data_hub.io.schema.database_choice import DatabaseChoice
+    from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
 
 
 def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: Any) -> None:
@@ -75,7 +80,7 @@ class _Session:
     def __init__(self, environment: EnvironmentContext, options: dict[str, Any]) -> None:
         self._environment = environment
         self._options = options
-        self._request = alembic_call.request_of(environment.config)
+        self._request = request_of(environment.config)
         self._execution: Execution | None = None
         self._url: URL | None = None
 

@@ -9,33 +9,30 @@ may be called from several threads and inside a running event loop (it blocks it
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from alembic import command
 
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema import alembic_commands
-from work_data_hub.io.schema.alembic_call import Permissions, Request
-from work_data_hub.io.schema.database_reset import plan_reset, reset
-from work_data_hub.io.schema.database_status import DatabaseStatus, read_entries, read_status
-from work_data_hub.io.schema.identity import read_identity
-from work_data_hub.io.schema.revision_listing import heads, history
-from work_data_hub.io.schema.seed_run import seed
-from work_data_hub.io.schema.sql_preview import sql
+from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
+from work_data_hub.io.schema.alembic_bridge.revision_listing import heads, history
+from work_data_hub.io.schema.alembic_bridge.sql_preview import sql
+from work_data_hub.io.schema.database.reset import plan_reset, reset
+from work_data_hub.io.schema.database.seed import seed
+from work_data_hub.io.schema.record.identity import read_identity
+from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.domain.plan import RunResult, Step
-    from work_data_hub.domain.target import EnvironmentClass, Identity
-    from work_data_hub.io.schema.database_view import DatabaseView
-    from work_data_hub.io.schema.journal import JournalEntry
-    from work_data_hub.io.schema.run_observer import RunObserver
-
-T = TypeVar("T")
+    from work_data_hub.domain.record.target import EnvironmentClass, Identity
+    from work_data_hub.domain.run.plan import RunResult, Step
+    from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
+    from work_data_hub.io.schema.record.journal import JournalEntry
 
 __all__ = [
     "current",
@@ -93,9 +90,7 @@ def upgrade(
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return alembic_commands.run(
-        request, lambda config: command.upgrade(config, revision), alembic_ini
-    )
+    return commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
 
 
 def downgrade(
@@ -122,9 +117,7 @@ def downgrade(
     permissions = Permissions(confirm=confirm)
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return alembic_commands.run(
-        request, lambda config: command.downgrade(config, revision), alembic_ini
-    )
+    return commands.run(request, lambda config: command.downgrade(config, revision), alembic_ini)
 
 
 def stamp(
@@ -152,9 +145,7 @@ def stamp(
     permissions = Permissions(confirm=confirm, resolved=resolved)
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return alembic_commands.run(
-        request, lambda config: command.stamp(config, revision), alembic_ini
-    )
+    return commands.run(request, lambda config: command.stamp(config, revision), alembic_ini)
 
 
 def record_environment(
@@ -178,7 +169,7 @@ def record_environment(
     """
     permissions = Permissions(record_environment=environment, confirm=confirm)
     request = Request(database_url=database_url, permissions=permissions)
-    alembic_commands.call(request, command.ensure_version, alembic_ini)
+    commands.call(request, command.ensure_version, alembic_ini)
 
 
 def journal(
@@ -189,7 +180,7 @@ def journal(
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return _seen(read_entries, database_url, alembic_ini)
+    return commands.seen(read_entries, database_url, alembic_ini)
 
 
 def status(
@@ -200,7 +191,7 @@ def status(
     Raises:
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
-    return _seen(read_status, database_url, alembic_ini)
+    return commands.seen(read_status, database_url, alembic_ini)
 
 
 def identity(
@@ -211,7 +202,7 @@ def identity(
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return _seen(
+    return commands.seen(
         lambda view: read_identity(view.connection, view.history), database_url, alembic_ini
     )
 
@@ -224,7 +215,7 @@ def current(
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return alembic_commands.look(Request(database_url=database_url), alembic_ini).before
+    return commands.look(Request(database_url=database_url), alembic_ini).before
 
 
 def pending(
@@ -239,7 +230,7 @@ def pending(
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    alembic_commands.call(request, lambda config: command.upgrade(config, revision), alembic_ini)
+    commands.call(request, lambda config: command.upgrade(config, revision), alembic_ini)
     assert request.plan is not None
     return request.plan.steps
 
@@ -249,12 +240,3 @@ def _check(revision: object) -> None:
         raise UsageError(
             f"{revision!r} is no revision", hint="write an id, 'head', 'base', '+1' or '-1'"
         )
-
-
-def _seen(
-    read: Callable[[DatabaseView], T], database_url: str | URL | None, alembic_ini: Path | None
-) -> T:
-    found: list[T] = []
-    request = Request(database_url=database_url, look=lambda view: found.append(read(view)))
-    alembic_commands.look(request, alembic_ini)
-    return found[0]

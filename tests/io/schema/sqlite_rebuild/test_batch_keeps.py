@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from work_data_hub.domain.sqlite_ddl import parse, render
+from work_data_hub.domain.sqlite.ddl import parse, render
 
 if TYPE_CHECKING:
     from tests.io.schema.sqlite_rebuild.conftest import Project

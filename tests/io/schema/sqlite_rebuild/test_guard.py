@@ -16,7 +16,7 @@ from sqlalchemy.engine import Engine
 
 from work_data_hub.errors import MigrationFailedError, RefusedError
 from work_data_hub.io.schema.engine import connect, foreign_keys_off
-from work_data_hub.io.schema.sqlite_rebuild import RebuildGuard
+from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL

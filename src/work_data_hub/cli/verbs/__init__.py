@@ -1,0 +1,1 @@
+"""The verbs of `wdh db`, a room for a family of them."""

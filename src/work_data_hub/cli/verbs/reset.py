@@ -1,0 +1,62 @@
+"""The verb that drops everything: reset."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from work_data_hub.cli import project_config
+from work_data_hub.errors import RefusedError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from work_data_hub.cli.answer import Answer
+    from work_data_hub.io.schema.database.reset import ResetPlan
+
+_SHOWN_NAMES = 20
+
+
+def reset(call: Namespace) -> Answer:
+    """Say what will be dropped, ask, drop it and build it again.
+
+    Raises:
+        RefusedError: the database may not be reset, or nobody agreed.
+    """
+    from work_data_hub.cli.verbs.run import answer_of
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    ini = project_config.find(call.config)
+    plan = migration_runner.plan_reset(call.database_url, schemas=call.schema, alembic_ini=ini)
+    if not (call.quiet and call.yes):
+        sys.stderr.writelines(f"{line}\n" for line in _announcement(plan))
+    if not call.yes:
+        _ask(plan)
+    with watched(is_quiet=call.quiet) as progress:
+        result = migration_runner.reset(
+            call.database_url, schemas=call.schema, alembic_ini=ini, observer=progress
+        )
+    return answer_of(result, progress, dropped=[f"{one.kind} {one.name}" for one in plan.objects])
+
+
+def _announcement(plan: ResetPlan) -> list[str]:
+    where = f", schema {', '.join(plan.schemas)}" if plan.schemas else ""
+    lines = [
+        f"This drops everything in {plan.database}{where}"
+        f" ({plan.environment or 'not recorded yet'}), its journal included, and builds it again."
+    ]
+    lines += [f"  {one.kind} {one.name}" for one in plan.objects[:_SHOWN_NAMES]]
+    if len(plan.objects) > _SHOWN_NAMES:
+        lines.append(f"  and {len(plan.objects) - _SHOWN_NAMES} more")
+    return lines if plan.objects else [*lines, "  nothing is in it"]
+
+
+def _ask(plan: ResetPlan) -> None:
+    """Let a person type the database's name; a pipe cannot agree."""
+    if not sys.stdin.isatty():
+        raise RefusedError("nobody is there to agree to the reset", hint="add --yes")
+    sys.stderr.write(f"Type the name of the database ({plan.name}) to go on: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != plan.name:
+        raise RefusedError("that is not its name: nothing was changed", hint="run it again")

@@ -1,0 +1,165 @@
+"""The verbs that are about revision files and the project: verify, new, rebase, init."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from work_data_hub.cli import project_config
+from work_data_hub.cli.answer import Answer
+from work_data_hub.errors import RefusedError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from collections.abc import Sequence
+
+    from work_data_hub.domain.revisions.verification import Finding
+    from work_data_hub.io.schema.authoring.rebase import RebasePlan
+
+
+def verify(call: Namespace) -> Answer:
+    """Say what is wrong with the revision files, and whether a database agrees with them."""
+    from work_data_hub.io.schema.authoring import verification
+
+    ini = project_config.find(call.config)
+    findings = verification.verify(ini)
+    wants_database = call.with_database or call.database_url is not None
+    # The run could not tell either what the database has that files in error do not say.
+    asks_database = wants_database and not _errors(findings)
+    if asks_database:
+        findings += verification.verify_database(call.database_url, ini)
+    lines = [_written(each, call.format) for each in findings]
+    data = {"findings": [each._asdict() for each in findings], "database": asks_database}
+    prose = [*lines] if lines or call.format != "text" else ["nothing is wrong"]
+    if wants_database and not asks_database and call.format == "text":
+        prose.append("the database was not asked: correct the files first")
+    return Answer(data, prose, bare=lines, exit_code=1 if _errors(findings) else 0)
+
+
+def new(call: Namespace) -> Answer:
+    """Make a new revision file."""
+    from work_data_hub.io.schema.authoring.new_revision import make_revision
+
+    made = make_revision(
+        call.message,
+        autogenerate=call.autogenerate,
+        head=call.head,
+        branch_labels=call.branch_label,
+        database_url=call.database_url,
+        alembic_ini=project_config.find(call.config),
+    )
+    data = [
+        {
+            "revision": each.revision,
+            "down_revisions": list(each.down_revisions),
+            "path": str(each.path),
+        }
+        for each in made
+    ]
+    lines = [
+        f"{_shown(str(each.path))}: on {', '.join(each.down_revisions) or 'nothing: the first'}"
+        for each in made
+    ]
+    return Answer({"revisions": data}, lines, bare=[str(each.path) for each in made])
+
+
+def rebase(call: Namespace) -> Answer:
+    """Show what puts one's own revisions on top of the others', ask, and do it.
+
+    Raises:
+        RefusedError: a revision was released, or nobody agreed.
+    """
+    from work_data_hub.io.schema.authoring import rebase as rebasing
+
+    plan = rebasing.plan_rebase(
+        call.revisions,
+        onto=call.onto,
+        database_url=call.database_url,
+        alembic_ini=project_config.find(call.config),
+    )
+    if not plan.changes:
+        return Answer(_plan_data(plan), ["there is nothing to rebase", *_notes(plan)])
+    if not (call.quiet and call.yes):
+        sys.stderr.writelines(f"{line}\n" for line in _plan_lines(plan))
+    if not call.yes:
+        _ask()
+    rebasing.rebase(plan)
+    done = "done; `git add --all` takes it, and `wdh db verify` looks at it"
+    return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
+
+
+def init(call: Namespace) -> Answer:
+    """Make a project, or an empty folder, use the package."""
+    from work_data_hub.io.schema.authoring.project_setup import set_up
+
+    setup = set_up(call.folder, naming_rule=call.naming_rule)
+    lines = [*setup.done] or [f"{setup.ini}: uses the package already, nothing was changed"]
+    lines += [f"not taken over from the old env.py, {each}" for each in setup.left]
+    data = {"config": str(setup.ini), "done": list(setup.done), "left": list(setup.left)}
+    return Answer(data, lines, bare=[str(setup.ini)])
+
+
+def _errors(findings: Sequence[Finding]) -> list[Finding]:
+    return [each for each in findings if each.severity == "error"]
+
+
+def _written(finding: Finding, form: str) -> str:
+    path = finding.path
+    if form == "github":
+        from work_data_hub.domain.revisions.github_annotation import annotation
+
+        root = os.environ.get("GITHUB_WORKSPACE") or os.curdir
+        return annotation(finding, None if path is None else os.path.relpath(path, root))
+    place = "database" if path is None else f"{_shown(path)}:{finding.line}"
+    return f"{place}: {finding.severity}: {finding.message} [{finding.code}]"
+
+
+def _shown(path: str) -> str:
+    """Return a path as short as it can be."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
+
+
+def _plan_lines(plan: RebasePlan) -> list[str]:
+    lines = [f"Others' revisions are those of {plan.main}."] if plan.main else []
+    for move in plan.moves:
+        parents = ", ".join(move.down_revisions) or "nothing"
+        lines.append(f"{move.revision}: on {move.new_parent} instead of {parents}")
+        if move.path != move.new_path:
+            lines.append(f"  {_shown(move.path)} -> {_shown(move.new_path)}")
+        lines += [f"  line {e.line}: {e.before} -> {e.after}" for e in plan.edits[move.path]]
+    moved = {move.path for move in plan.moves}
+    lines += [
+        f"{_shown(str(change.path))}: will hold the heads"
+        for change in plan.changes
+        if str(change.path) not in moved
+    ]
+    return [*lines, *_notes(plan)]
+
+
+def _notes(plan: RebasePlan) -> list[str]:
+    return [f"note: {note}" for note in plan.notes]
+
+
+def _plan_data(plan: RebasePlan) -> dict[str, object]:
+    moves = [
+        {
+            **move._asdict(),
+            "down_revisions": list(move.down_revisions),
+            "edits": [edit._asdict() for edit in plan.edits[move.path]],
+        }
+        for move in plan.moves
+    ]
+    changed = [str(change.new_path) for change in plan.changes]
+    return {"main": plan.main, "moves": moves, "changed": changed, "notes": list(plan.notes)}
+
+
+def _ask() -> None:
+    """Let a person agree; a pipe cannot."""
+    if not sys.stdin.isatty():
+        raise RefusedError("nobody is there to agree to the rebase", hint="add --yes")
+    sys.stderr.write("Type yes to do it: ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip() != "yes":
+        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")

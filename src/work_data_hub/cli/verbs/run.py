@@ -1,0 +1,119 @@
+"""The verbs that run revisions or print what would be run: upgrade, downgrade, stamp, sql."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from work_data_hub.cli import project_config
+from work_data_hub.cli.answer import Answer
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from work_data_hub.cli.progress import Progress
+    from work_data_hub.domain.run.plan import RunResult
+
+
+def upgrade(call: Namespace) -> Answer:
+    """Apply the pending revisions."""
+    ini = project_config.find(call.config)
+    if call.resolved is None and not call.accept:
+        from work_data_hub.io.schema.first_look.verdict import look
+
+        standing = look(ini, call.database_url, call.revision)
+        if standing is not None:
+            versions = standing.versions
+            return _done(standing.address.masked(), versions, versions, [], {})
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    with watched(is_quiet=call.quiet) as progress:
+        result = migration_runner.upgrade(
+            call.database_url,
+            call.revision,
+            resolved=call.resolved,
+            accept=call.accept,
+            alembic_ini=ini,
+            observer=progress,
+        )
+    return answer_of(result, progress)
+
+
+def downgrade(call: Namespace) -> Answer:
+    """Take back the revisions above one."""
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    with watched(is_quiet=call.quiet) as progress:
+        result = migration_runner.downgrade(
+            call.database_url,
+            call.revision,
+            confirm=call.confirm,
+            alembic_ini=project_config.find(call.config),
+            observer=progress,
+        )
+    return answer_of(result, progress)
+
+
+def stamp(call: Namespace) -> Answer:
+    """Record that the database is at a revision."""
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    with watched(is_quiet=call.quiet) as progress:
+        result = migration_runner.stamp(
+            call.database_url,
+            call.revision,
+            confirm=call.confirm,
+            resolved=call.resolved,
+            alembic_ini=project_config.find(call.config),
+            observer=progress,
+        )
+    return answer_of(result, progress)
+
+
+def sql(call: Namespace) -> Answer:
+    """Print the SQL of an upgrade or of a downgrade."""
+    from work_data_hub.io.schema import migration_runner
+
+    script = migration_runner.sql(
+        call.database_url,
+        call.revision,
+        downgrade=call.downgrade,
+        alembic_ini=project_config.find(call.config),
+    )
+    lines = script.splitlines()
+    return Answer({"sql": script}, lines, bare=lines)
+
+
+def answer_of(result: RunResult, progress: Progress, **further: Any) -> Answer:
+    """Return what a run did, with the seconds that each step took.
+
+    Args:
+        result: of the run.
+        progress: watched it.
+        further: fields of the verb's own.
+    """
+    steps = [
+        {
+            "revision": step.revision,
+            "direction": step.direction,
+            "description": step.description,
+            "seconds": round(seconds, 3),
+        }
+        for step, seconds in progress.finished_steps
+    ]
+    return _done(result.database, result.before, result.after, steps, further)
+
+
+def _done(
+    database: str,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    steps: list[dict[str, Any]],
+    further: dict[str, Any],
+) -> Answer:
+    at = ", ".join(after) or "base (no revision)"
+    did = f"{len(steps)} step{'s' * (len(steps) != 1)}" if steps else "nothing had to be done"
+    data = {"database": database, "before": list(before), "after": list(after), "steps": steps}
+    return Answer({**data, **further}, (f"{database} is at {at}: {did}",))

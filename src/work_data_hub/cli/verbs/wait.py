@@ -1,0 +1,62 @@
+"""The verb that waits for a database, for the start-up of services: wait."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from work_data_hub.cli import project_config
+from work_data_hub.cli.answer import Answer
+from work_data_hub.errors import CheckFoundError, UsageError, WorkDataHubError
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+    from pathlib import Path
+
+FIRST_PAUSE_SECONDS = 0.1
+LONGEST_PAUSE_SECONDS = 2.0
+
+
+def wait(call: Namespace) -> Answer:
+    """Wait until the database answers and stands at head, with nothing wrong.
+
+    Raises:
+        CheckFoundError: it answers, and is not at head; what is wrong is named.
+        WorkDataHubError: the last fault, such as a database that does not answer. What waiting
+            cannot mend, a usage or settings error, is raised at once.
+    """
+    if call.timeout < 0:
+        raise UsageError("--timeout is less than 0", hint="write seconds, such as --timeout 60")
+    ini, started, pause = project_config.find(call.config), time.monotonic(), FIRST_PAUSE_SECONDS
+    while True:
+        fault = _fault(ini, call.database_url)
+        waited = time.monotonic() - started
+        if fault is None:
+            data = {"waited_seconds": round(waited, 1)}
+            return Answer(data, (f"the database is at head (waited {waited:.1f} s)",))
+        if waited >= call.timeout or isinstance(fault, UsageError):
+            raise fault
+        time.sleep(min(pause, call.timeout - waited))
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+def _fault(ini: Path, database_url: str | None) -> WorkDataHubError | None:
+    """Return why the database is not ready; None when it is."""
+    from work_data_hub.io.schema.first_look.verdict import look
+
+    if look(ini, database_url, "heads") is not None:
+        return None
+    from work_data_hub.io.schema import migration_runner
+
+    try:
+        found = migration_runner.status(database_url, alembic_ini=ini)
+    except WorkDataHubError as error:
+        return error
+    if found.is_clear:
+        return None
+    if found.pending:
+        return CheckFoundError(
+            f"{found.database} is not at head: {len(found.pending)} revision(s) are pending",
+            hint="apply them: `wdh db upgrade`; or wait longer: --timeout SECONDS",
+        )
+    return CheckFoundError(found.problems[0].message, hint=found.problems[0].hint)

@@ -1,0 +1,1 @@
+"""An env.py and an alembic.ini, rewritten."""

@@ -1,0 +1,1 @@
+"""What a database records of itself, and what follows from it."""

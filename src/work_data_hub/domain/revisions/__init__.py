@@ -1,0 +1,1 @@
+"""What revision files say and how they stand to each other; read from text, never executed."""

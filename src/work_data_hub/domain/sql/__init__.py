@@ -1,0 +1,1 @@
+"""SQL as text: scripts and statements."""

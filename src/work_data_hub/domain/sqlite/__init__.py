@@ -1,0 +1,1 @@
+"""SQLite's DDL as text: taken apart, merged, compared."""

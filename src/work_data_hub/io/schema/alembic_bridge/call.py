@@ -1,0 +1,126 @@
+"""What Alembic was asked to do, read from the context that it hands to env.py."""
+
+from __future__ import annotations
+
+import difflib
+import logging.config
+from dataclasses import replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from work_data_hub.domain.record.target import ENVIRONMENT_CLASSES
+from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.alembic_bridge.request import Permissions, request_of
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+
+
+X_ARGUMENTS = ("database_url", "confirm", "record_environment", "resolved", "accept")
+
+
+class Kind(Enum):
+    """What a command needs of the database."""
+
+    FILES = "nothing: it works on revision files"
+    SQL = "its dialect: it prints SQL"
+    READ = "to read it"
+    CHANGE = "to change it"
+
+
+def from_command_line(config: Config) -> bool:
+    """Whether the `alembic` command is running, as opposed to a program that calls Alembic."""
+    return hasattr(config.cmd_opts, "cmd")
+
+
+def command_name(config: Config) -> str | None:
+    """Return the verb of the `alembic` command, or None when a program calls Alembic."""
+    command = getattr(config.cmd_opts, "cmd", None)
+    return None if command is None else str(command[0].__name__)
+
+
+def kind_of(environment: EnvironmentContext) -> Kind:
+    """Return what the running command needs of the database.
+
+    With ``revision_environment = true`` Alembic runs env.py for commands on files too; those
+    must work without a database. A command that is not known counts as a change.
+    """
+    options = environment.context_opts
+    if options.get("as_sql"):
+        return Kind.SQL
+    if "destination_rev" in options:
+        return Kind.READ if request_of(environment.config).preview else Kind.CHANGE
+    if revision_context := options.get("revision_context"):
+        autogenerate = revision_context.command_args["autogenerate"]
+        return Kind.READ if autogenerate else Kind.FILES
+    if "template_args" in options:
+        return Kind.FILES
+    if options.get("dont_mutate"):
+        return Kind.READ
+    return _kind_of_listing(environment)
+
+
+def _kind_of_listing(environment: EnvironmentContext) -> Kind:
+    """Tell `history` from `ensure_version`, which pass nothing but their function."""
+    name = getattr(environment.context_opts.get("fn"), "__name__", "")
+    if name not in {"_display_current_history", "show_current", "edit_current"}:
+        return Kind.CHANGE
+    arguments = environment.config.cmd_opts
+    if command_name(environment.config) != "history" or getattr(
+        arguments, "indicate_current", False
+    ):
+        return Kind.READ
+    return Kind.READ if "current" in (getattr(arguments, "rev_range", "") or "") else Kind.FILES
+
+
+def permissions_of(environment: EnvironmentContext) -> Permissions:
+    """Return what was confirmed by ``-x`` arguments or by the front door.
+
+    Raises:
+        UsageError: an environment class that there is not.
+    """
+    given = x_arguments(environment)
+    request = request_of(environment.config).permissions
+    wanted = given.get("record_environment", request.record_environment)
+    if wanted is not None and wanted not in ENVIRONMENT_CLASSES:
+        raise UsageError(
+            f"{wanted!r} is no environment class",
+            hint=f"use one of {', '.join(ENVIRONMENT_CLASSES)}",
+        )
+    accept = tuple(name for name in given.get("accept", "").split(",") if name)
+    return replace(
+        request,
+        confirm=given.get("confirm", request.confirm),
+        record_environment=wanted,
+        resolved=given.get("resolved", request.resolved),
+        accept=accept or request.accept,
+    )
+
+
+def x_arguments(environment: EnvironmentContext) -> dict[str, str]:
+    """Return the ``-x`` arguments; the project's own are among them.
+
+    Raises:
+        UsageError: one is nearly one of ours, or holds a URL under another name: a mistyped
+            ``database_url`` would silently mean another database.
+    """
+    given = environment.get_x_argument(as_dictionary=True)
+    for name in given.keys() - set(X_ARGUMENTS):
+        near = difflib.get_close_matches(name.lower(), X_ARGUMENTS, 1, 0.75)
+        if near or "://" in given[name]:
+            meant = near[0] if near else "database_url"
+            raise UsageError(f"-x {name} is not an argument", hint=f"did you mean -x {meant}=... ?")
+    if "database_url" in given and not given["database_url"]:
+        raise UsageError("-x database_url is empty", hint="write -x database_url=URL")
+    return given
+
+
+def log_to_standard_error(config: Config) -> None:
+    """Log as alembic.ini says, under the `alembic` command only.
+
+    A program that calls Alembic keeps its own logging: fileConfig would replace it.
+    """
+    if from_command_line(config) and config.file_config.has_section("loggers"):
+        assert config.config_file_name is not None
+        logging.config.fileConfig(config.config_file_name, disable_existing_loggers=False)

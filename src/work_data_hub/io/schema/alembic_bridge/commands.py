@@ -1,0 +1,127 @@
+"""Runs Alembic's own commands for the package's doors: one at a time, faults worded."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+
+from work_data_hub.config import get_settings
+from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, WorkDataHubError
+from work_data_hub.io.schema.alembic_bridge.faults import as_fault
+from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Request
+from work_data_hub.io.schema.revisions import project_files
+from work_data_hub.io.schema.revisions.contradictions import refuse_contradictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.domain.run.plan import RunResult
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+
+T = TypeVar("T")
+
+# alembic.command works through module globals: two threads inside it end in a KeyError.
+_one_thread = threading.RLock()
+
+
+def run(
+    request: Request, command: Callable[[Config], object], alembic_ini: Path | None
+) -> RunResult:
+    """Run a command of Alembic on a project and return what env.py reported.
+
+    Args:
+        request: what is asked of the run; it is given the plan and the result.
+        command: calls one of ``alembic.command``.
+        alembic_ini: the project; WorkDataHub's own when left out.
+
+    Raises:
+        WorkDataHubError: for every foreseeable fault.
+    """
+    call(request, command, alembic_ini)
+    if request.result is None:
+        raise RefusedError(
+            "env.py did not hand over to the package, so nothing is known of what it did",
+            hint="it must call work_data_hub.io.schema.environment.run",
+        )
+    return request.result
+
+
+def call(request: Request, command: Callable[[Config], object], alembic_ini: Path | None) -> None:
+    """Run a command of Alembic that reports nothing, as ``run``."""
+    wait_seconds = get_settings().run_lock_wait
+    if not _one_thread.acquire(timeout=wait_seconds):
+        raise LockTimeoutError(
+            f"another thread of this process did not end its run within {wait_seconds:g} s",
+            hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
+        )
+    try:
+        config = config_of(alembic_ini, {REQUEST: request})
+        with worded(config):
+            command(config)
+    finally:
+        _one_thread.release()
+
+
+def look(request: Request, alembic_ini: Path | None) -> RunResult:
+    """Look at the database as `alembic current` does, and print nothing."""
+    return run(request, _plan_nothing, alembic_ini)
+
+
+def seen(
+    read: Callable[[DatabaseView], T], database_url: str | URL | None, alembic_ini: Path | None
+) -> T:
+    """Return what is read of the database that is meant, in one look."""
+    found: list[T] = []
+    request = Request(database_url=database_url, look=lambda view: found.append(read(view)))
+    look(request, alembic_ini)
+    return found[0]
+
+
+def config_of(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
+    """Return Alembic's configuration of a project."""
+    file = (
+        project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
+    )
+    return Config(str(file), attributes=attributes)
+
+
+@contextmanager
+def worded(config: Config) -> Iterator[ScriptDirectory]:
+    """Word what Alembic says before or beside env.py.
+
+    Raises:
+        UsageError: the configuration does not lead to revision files.
+        HistoryError: two files contradict each other; or what else Alembic finds wrong.
+    """
+    try:
+        scripts = ScriptDirectory.from_config(config)
+    except CommandError as error:
+        raise UsageError(
+            f"{config.config_file_name}: {error}", hint="correct script_location in it"
+        ) from error
+    assert config.config_file_name is not None
+    refuse_contradictions(config.config_file_name)
+    try:
+        yield scripts
+    except WorkDataHubError:
+        raise
+    except Exception as error:
+        fault = as_fault(error, scripts=scripts, execution=None)
+        if fault is None:
+            raise
+        raise fault from error
+
+
+def _plan_nothing(config: Config) -> None:
+    scripts = ScriptDirectory.from_config(config)
+    with EnvironmentContext(config, scripts, fn=lambda _heads, _context: [], dont_mutate=True):
+        scripts.run_env()

@@ -1,0 +1,126 @@
+"""Which database a call of Alembic means, and whether env.py left it at that."""
+
+from __future__ import annotations
+
+import configparser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL, Connection
+
+from work_data_hub.config import DatabaseTarget, Settings, choose_database
+from work_data_hub.errors import RefusedError, SettingsError, UsageError
+from work_data_hub.io.schema.alembic_bridge.call import from_command_line, x_arguments
+from work_data_hub.io.schema.alembic_bridge.request import request_of
+from work_data_hub.io.schema.revisions import project_files
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.runtime.environment import EnvironmentContext
+
+_CONNECTION = "Config.attributes['connection']"
+
+
+@dataclass(frozen=True)
+class DatabaseChoice:
+    """The database of a run.
+
+    Attributes:
+        target: its URL, and what decided.
+        connection: the live connection that the caller put on the Config, if it did.
+    """
+
+    target: DatabaseTarget
+    connection: Connection | None
+
+
+def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoice:
+    """Decide on the database: what the caller chose, or else what the settings say.
+
+    The caller chooses by ``-x database_url``, by a connection or a URL on the Alembic Config, or
+    by the front door's argument.
+
+    Raises:
+        UsageError: what was chosen cannot be used.
+        SettingsError: a URL or a setting is not valid.
+        RefusedError: env.py put a connection to another database in the place of the choice.
+    """
+    config = environment.config
+    folder = project_folder(config)
+    url, source = _chosen_url(environment)
+    connection = config.attributes.get("connection")
+    if connection is None:
+        target = choose_database(settings, url, explicit_source=source, folder=folder)
+        return DatabaseChoice(target, None)
+    found = choose_database(settings, _checked(connection).engine.url, explicit_source=_CONNECTION)
+    # A program's connection is its choice. Under the command, and behind the front door, nobody
+    # but env.py can have put one there.
+    if from_command_line(config) or request_of(config).database_url is not None:
+        decided = choose_database(settings, url, explicit_source=source, folder=folder)
+        _refuse_swap(decided, found)
+    return DatabaseChoice(found, connection)
+
+
+def project_folder(config: Config) -> Path | None:
+    """Return the folder of the project's alembic.ini.
+
+    None for a Config without a file, and for the alembic.ini inside an installed package, whose
+    folder is no place for a database: the settings' own root is taken then.
+    """
+    if not config.config_file_name:
+        return None
+    return project_files.database_folder(Path(config.config_file_name))
+
+
+def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:
+    """Return the URL that the caller chose, and how, in words."""
+    config = environment.config
+    if (argument := x_arguments(environment).get("database_url")) is not None:
+        return argument, "-x database_url"
+    if (url := request_of(config).database_url) is not None:
+        return url, "the database_url argument"
+    return _main_option(config), "sqlalchemy.url of the Alembic Config"
+
+
+def _refuse_swap(decided: DatabaseTarget, found: DatabaseTarget) -> None:
+    places = {(one.url.host, one.url.port, one.url.database) for one in (decided, found)}
+    if len(places) > 1:
+        raise RefusedError(
+            f"{decided} was decided on ({decided.source}), but env.py put a connection to"
+            f" {found} in its place",
+            hint="an env.py must not set Config.attributes['connection']",
+        )
+
+
+def _checked(connection: object) -> Connection:
+    if not isinstance(connection, Connection):
+        raise UsageError(
+            f"Config.attributes['connection'] is a {type(connection).__name__}, not a Connection",
+            hint="pass what engine.connect() returns",
+        )
+    raw = connection.connection.driver_connection
+    if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
+        raise UsageError(
+            "the connection on the Alembic Config is in autocommit mode",
+            hint="pass one of an engine without isolation_level='AUTOCOMMIT'",
+        )
+    if connection.in_transaction():
+        # Alembic would take it for an external transaction: the migrations would run inside
+        # it, one step would no longer be one transaction, and its rollback would undo all.
+        raise UsageError(
+            "the connection on the Alembic Config is in a transaction",
+            hint="commit it first, or pass what engine.connect() returns, not engine.begin()",
+        )
+    return connection
+
+
+def _main_option(config: Config) -> str | None:
+    try:
+        return config.get_alembic_option("sqlalchemy.url")
+    except configparser.InterpolationError:
+        # `from None`: the message repeats the URL.
+        raise SettingsError(
+            "sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
+            hint="write %% for %, or set DATABASE_URL instead",
+        ) from None

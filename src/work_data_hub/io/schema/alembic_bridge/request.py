@@ -1,0 +1,82 @@
+"""What the package's own front door asks of a run, and what it gets back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from work_data_hub.io.schema.alembic_bridge.observer import LogObserver
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from alembic.config import Config
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.domain.record.target import EnvironmentClass
+    from work_data_hub.domain.run.plan import Plan, RunResult
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
+
+
+REQUEST = "work_data_hub.request"
+
+
+@dataclass(frozen=True)
+class Permissions:
+    """What the caller confirmed, or asked for beside the run itself.
+
+    Attributes:
+        confirm: the name of the database, for what is destructive on staging or prod.
+        record_environment: the environment class that shall be recorded.
+        resolved: an interrupted revision that a person has put right.
+        accept: applied revisions whose edited or vanished file is accepted.
+        ephemeral: a database that is not recorded yet is a throw-away one.
+    """
+
+    confirm: str | None = None
+    record_environment: EnvironmentClass | None = None
+    resolved: str | None = None
+    accept: tuple[str, ...] = ()
+    ephemeral: bool = False
+
+
+@dataclass
+class Request:
+    """What the package's own front door asks of a run, and what it gets back.
+
+    Attributes:
+        database_url: the caller's explicit choice, if any.
+        preview: plan, and change nothing.
+        permissions: what the caller confirmed.
+        observer: is told how the run goes.
+        look: is given the database, where a command only reads it.
+        empty: empties the database, where a reset was asked for.
+        plan: written by the run.
+        result: written by the run when it changed something or had nothing to do.
+    """
+
+    database_url: str | URL | None = None
+    preview: bool = False
+    permissions: Permissions = Permissions()
+    observer: RunObserver = field(default_factory=LogObserver)
+    look: Callable[[DatabaseView], None] | None = None
+    empty: Callable[[DatabaseView], None] | None = None
+    plan: Plan | None = None
+    result: RunResult | None = None
+
+    @classmethod
+    def of(
+        cls,
+        database_url: str | URL | None,
+        permissions: Permissions,
+        observer: RunObserver | None,
+    ) -> Request:
+        """Return a request whose observer is the log where none is given."""
+        return cls(database_url, permissions=permissions, observer=observer or LogObserver())
+
+
+def request_of(config: Config) -> Request:
+    """Return the front door's request, or an empty one when Alembic itself is the door."""
+    request = config.attributes.get(REQUEST)
+    return request if isinstance(request, Request) else Request()

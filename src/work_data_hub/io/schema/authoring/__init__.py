@@ -1,0 +1,1 @@
+"""Writes revision files and projects: new, rebase, init, and the checks of an author."""

@@ -1,0 +1,112 @@
+"""Makes a new revision, by Alembic's own command."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+
+from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.alembic_bridge import commands as alembic_commands
+from work_data_hub.io.schema.alembic_bridge.request import Request
+from work_data_hub.io.schema.authoring.writer import one_line
+from work_data_hub.io.schema.revisions.head_file import head_file_of, write_head_file
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.engine import URL
+
+_LONGEST = 200
+
+
+class NewRevision(NamedTuple):
+    """A revision that was made.
+
+    Attributes:
+        revision: its id.
+        down_revisions: what it builds on; empty for a base.
+        path: its file.
+    """
+
+    revision: str
+    down_revisions: tuple[str, ...]
+    path: Path
+
+
+def make_revision(
+    message: str,
+    *,
+    autogenerate: bool = False,
+    head: str | None = None,
+    branch_labels: Sequence[str] = (),
+    database_url: str | URL | None = None,
+    alembic_ini: Path | None = None,
+) -> tuple[NewRevision, ...]:
+    """Write a new revision file, named by the project's rule.
+
+    Args:
+        message: what it does, in at most 200 characters; one line.
+        autogenerate: write what makes the database equal to the tables of the code.
+        head: what it builds on: the single head when left out. A revision that others build on
+            already becomes a branch point.
+        branch_labels: names of the branch that starts with it.
+        database_url: the database that autogenerate compares with.
+        alembic_ini: the project.
+
+    Raises:
+        UsageError: the message has no usable character, or is too long.
+        HistoryError: there are several heads and none was named, or the one that was is unknown.
+        WorkDataHubError: what autogenerate finds wrong with the database.
+    """
+    line = one_line(message)
+    if len(line) > _LONGEST:
+        raise UsageError(
+            f"the message has {len(line)} characters, more than {_LONGEST}",
+            hint="say in few words what changes; the why goes into the file's docstring",
+        )
+    made: list[Script] = []
+
+    def write(config: Config) -> None:
+        # Alembic would print the path of what it writes; here it is a value.
+        quiet = Config(
+            config.config_file_name,
+            attributes=config.attributes,
+            cmd_opts=Namespace(quiet=True, x=None),
+        )
+        written = command.revision(
+            quiet,
+            line,
+            autogenerate=autogenerate,
+            head=head or "head",
+            splice=head is not None and _has_children(quiet, head),
+            branch_label=list(branch_labels) or None,
+        )
+        scripts = written if isinstance(written, list) else [written]
+        made.extend(script for script in scripts if script is not None)
+        _keep_head_file(quiet)
+
+    alembic_commands.call(Request(database_url=database_url), write, alembic_ini)
+    return tuple(_described(script) for script in made)
+
+
+def _keep_head_file(config: Config) -> None:
+    """Where env.py is not run for new revisions, nobody else does."""
+    scripts = ScriptDirectory.from_config(config)
+    path = head_file_of(scripts.dir)
+    if path.exists():
+        write_head_file(path, scripts.get_heads())
+
+
+def _has_children(config: Config, head: str) -> bool:
+    scripts = ScriptDirectory.from_config(config)
+    return not all(script.is_head for script in scripts.get_revisions(head))
+
+
+def _described(script: Script) -> NewRevision:
+    parents = tuple(sorted(script._versioned_down_revisions))  # noqa: SLF001  # no public name
+    return NewRevision(script.revision, parents, Path(script.path))

@@ -1,0 +1,1 @@
+"""A whole database: made, seeded, emptied."""

@@ -1,0 +1,288 @@
+"""Seed files: the whole file or nothing of it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from work_data_hub.domain.sql.script import Kind, Statement, kind_of, split
+from work_data_hub.errors import RefusedError, SeedFailedError, UsageError
+from work_data_hub.io.schema.engine import first_line, foreign_keys_off
+from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from sqlalchemy.engine import Connection, CursorResult
+
+    from work_data_hub.domain.sql.script import Dialect
+
+_STATEMENT_WIDTH, _REASON_WIDTH = 80, 200  # characters
+_AT_BEGIN = "before the first statement: "
+_AT_COMMIT = "at commit: "
+_CORRECT_IT = "nothing of the file was loaded: correct it and load it again"
+_TRY_AGAIN = "nothing of the file was loaded: end the program that holds the database, try again"
+_LOOK_FIRST = (
+    "the connection was lost at the commit: look whether the rows are there before a retry"
+)
+_REFUSED = {
+    Kind.TRANSACTION_END: (
+        "the file is loaded in one transaction, which it cannot end itself",
+        "remove the statement; SAVEPOINT and ROLLBACK TO may stay",
+    ),
+    Kind.CLIENT_COMMAND: (
+        "this is a command of a database shell, not SQL",
+        "remove it; `pg_dump --inserts` writes plain SQL",
+    ),
+    Kind.COPY_STREAM: (
+        "COPY from or to the client needs a client, a file cannot hold it",
+        "write INSERT statements; `pg_dump --inserts` does",
+    ),
+    Kind.BACKSLASH_STRINGS: (
+        "the file must keep to standard strings",
+        "remove the statement, and write strings with backslash escapes as E'...'",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """What a seed file did.
+
+    Attributes:
+        statements: how many were executed; the BEGIN and COMMIT of the file are not.
+        rows: how many rows were inserted, changed or deleted (on SQLite also by triggers); 0 when
+            an idempotent file had nothing to do.
+    """
+
+    statements: int
+    rows: int
+
+
+def read_seed_file(path: Path) -> str:
+    """Return the text of a seed file, before any database is touched.
+
+    A byte order mark is accepted and left out. Line ends stay as they are.
+
+    Raises:
+        UsageError: the file is missing, a folder, not readable, not UTF-8, or holds a NUL byte.
+    """
+    if path.is_dir():
+        raise UsageError(f"the seed file {path} is a folder", hint="name a file that holds SQL")
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise UsageError(f"there is no seed file {path}", hint="check the path") from error
+    except OSError as error:
+        raise UsageError(
+            f"the seed file {path} cannot be read: {error.strerror or error}",
+            hint="check the path and the permissions of the file",
+        ) from error
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise _not_text(path, data, error.start, "it is not UTF-8") from error
+    if "\0" in text:
+        raise _not_text(path, data, data.index(0), "it holds a NUL byte")
+    return text.removeprefix("\ufeff")
+
+
+def load_seeds(connection: Connection, script: str, *, path: Path) -> SeedResult:
+    """Execute a whole SQL script in one transaction, and commit it.
+
+    Nothing in the text is taken for a bind parameter. The script may be what ``sqlite3 .dump`` or
+    ``pg_dump --inserts`` writes: BEGIN and COMMIT are skipped, ``PRAGMA foreign_keys=OFF`` holds
+    until the commit (foreign keys are verified before it), and a ``search_path`` that the script
+    sets does not outlive it.
+
+    Args:
+        connection: not in a transaction; on SQLite, of an engine whose transactions are real
+            (``engine.create_engine``).
+        script: the text of the file.
+        path: the file, to name it in errors.
+
+    Raises:
+        SeedFailedError: nothing was loaded. Raised before anything is executed when the script
+            holds what its transaction cannot take: ROLLBACK, psql commands, COPY FROM STDIN.
+        UsageError: the database is neither PostgreSQL nor SQLite.
+        RuntimeError: the connection is in a transaction, or cannot begin a real one.
+    """
+    if connection.in_transaction():
+        raise RuntimeError("seeds are loaded on a connection that is not in a transaction")
+    name = connection.dialect.name
+    if name not in _TRANSACTIONS:
+        raise UsageError(f"seeds cannot be loaded into {name}", hint="use PostgreSQL or SQLite")
+    statements, foreign_keys_asked_off = _accepted(script, cast("Dialect", name), path)
+    if not statements:
+        return SeedResult(statements=0, rows=0)
+    # Deferring them would not do: an INSERT before the CREATE TABLE of its parent fails all the
+    # same, and DROP TABLE deletes the rows of the children.
+    with foreign_keys_off(connection) if foreign_keys_asked_off else nullcontext():
+        return _load(connection, statements, path)
+
+
+def _not_text(path: Path, data: bytes, offset: int, reason: str) -> UsageError:
+    line = data.count(b"\n", 0, offset) + 1
+    utf_16 = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    return UsageError(
+        f"the seed file {path} cannot be used: {reason} (line {line}, byte offset {offset})",
+        hint=f"save the file as UTF-8{'; it is UTF-16 now' if utf_16 else ''}",
+    )
+
+
+def _accepted(script: str, dialect: Dialect, path: Path) -> tuple[list[Statement], bool]:
+    """Return what to execute, and whether it asks for foreign keys to be off; refuse the rest."""
+    statements, foreign_keys_asked_off = [], False
+    for statement in split(script, dialect):
+        kind = kind_of(statement, dialect)
+        if kind in _REFUSED:
+            reason, hint = _REFUSED[kind]
+            raise _failed(path, statement, statement.line, reason, hint)
+        foreign_keys_asked_off |= kind is Kind.FOREIGN_KEYS_OFF
+        if kind is not Kind.TRANSACTION_BRACKET:
+            statements.append(statement)
+    return statements, foreign_keys_asked_off
+
+
+def _load(connection: Connection, statements: Sequence[Statement], path: Path) -> SeedResult:
+    with _rolled_back_on_failure(connection):
+        with _named(path, statements[0], _AT_BEGIN, _TRY_AGAIN):
+            transaction = _TRANSACTIONS[connection.dialect.name](connection)
+        for statement in statements:
+            with _named(path, statement):
+                transaction.execute(statement.text)
+        with _named(path, statements[-1], _AT_COMMIT):
+            transaction.commit()
+    return SeedResult(statements=len(statements), rows=transaction.rows)
+
+
+class _Transaction:
+    """The transaction that a file is loaded in."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.rows = 0
+        self._connection = connection
+        self._transaction = connection.begin()
+        self._driver: Any = connection.connection.driver_connection
+
+    def execute(self, text: str) -> CursorResult[Any]:
+        # Without the option both SQLAlchemy and psycopg look for parameters behind a percent sign.
+        result = self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+        if result.returns_rows:
+            # SQLite computes the rows of a query as they are fetched, and may fail on the last.
+            for _ in result:
+                pass
+        return result
+
+    def commit(self) -> None:
+        self._transaction.commit()
+
+
+class _SqliteTransaction(_Transaction):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        if not self._driver.in_transaction:
+            raise RuntimeError("the transactions of this engine are not real on SQLite")
+        (enforced,) = self._driver.execute("PRAGMA foreign_keys").fetchone()
+        self._guard = None if enforced else ForeignKeyGuard(connection)
+        self._changes_before = self._driver.total_changes
+
+    def commit(self) -> None:
+        if self._guard is not None:
+            self._guard.verify()
+        # The row count of a cursor knows nothing of WITH ... INSERT.
+        self.rows = self._driver.total_changes - self._changes_before
+        super().commit()
+
+
+class _PostgresqlTransaction(_Transaction):
+    def __init__(self, connection: Connection) -> None:
+        super().__init__(connection)
+        # split() takes standard strings for granted; a role or a database may be set otherwise.
+        self._search_path, _ = connection.exec_driver_sql(
+            "SELECT current_setting('search_path'),"
+            " set_config('standard_conforming_strings', 'on', true)"
+        ).one()
+        if self._driver.info.transaction_status.name != "INTRANS":
+            raise RuntimeError("the connection is in autocommit mode")
+
+    def execute(self, text: str) -> CursorResult[Any]:
+        result = super().execute(text)
+        word = text[:6].upper()
+        # The row count of a SELECT, and of CREATE TABLE AS, is that of the rows it read.
+        if word.startswith(_CHANGING) or (word.startswith("WITH") and not result.returns_rows):
+            self.rows += max(0, result.rowcount)
+        return result
+
+    def commit(self) -> None:
+        # pg_dump empties it, and the next file on this connection would find no table.
+        self._connection.exec_driver_sql(
+            "SELECT set_config('search_path', %s, false)", (self._search_path,)
+        )
+        super().commit()
+
+
+_CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE")
+_TRANSACTIONS = {"sqlite": _SqliteTransaction, "postgresql": _PostgresqlTransaction}
+
+
+@contextmanager
+def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
+    """Leave no transaction open, whatever ends the block.
+
+    On SQLite SQLAlchemy's rollback is not enough: after a COMMIT that failed it takes the
+    transaction for ended, while SQLite keeps it open.
+    """
+    raw: Any = connection.connection.driver_connection
+    sqlite = connection.dialect.name == "sqlite"
+
+    try:
+        yield
+    except BaseException:
+        try:
+            connection.rollback()
+        except SQLAlchemyError:
+            connection.invalidate()  # the first fault is the one to report
+        if sqlite and raw.in_transaction:
+            raw.rollback()
+        raise
+
+
+@contextmanager
+def _named(
+    path: Path, statement: Statement, moment: str = "", hint: str = _CORRECT_IT
+) -> Iterator[None]:
+    """Turn what the engine raises into an error that names file, line and statement."""
+    try:
+        yield
+    except RefusedError as error:
+        raise _failed(path, statement, statement.line, moment + error.message, hint) from error
+    # sqlite3.Warning (before Python 3.12) and UnicodeError are not wrapped by SQLAlchemy.
+    except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, UnicodeError) as error:
+        if isinstance(error, DBAPIError) and error.connection_invalidated and moment == _AT_COMMIT:
+            hint = _LOOK_FIRST
+        reason = first_line(getattr(error, "orig", None) or error)
+        line = statement.line if moment else _line_of_fault(statement, error)
+        raise _failed(path, statement, line, moment + reason, hint) from error
+
+
+def _line_of_fault(statement: Statement, error: Exception) -> int:
+    """Return the line that PostgreSQL points at, or else the first of the statement."""
+    diagnosis = getattr(getattr(error, "orig", None), "diag", None)
+    position = int(getattr(diagnosis, "statement_position", None) or 1)
+    return statement.line + statement.text.count("\n", 0, position - 1)
+
+
+def _failed(path: Path, statement: Statement, line: int, reason: str, hint: str) -> SeedFailedError:
+    first = _shortened(statement.text.splitlines()[0], _STATEMENT_WIDTH)
+    message = f"{path}:{line}: {_shortened(reason, _REASON_WIDTH)} (in: {first})"
+    return SeedFailedError(message, hint=hint, path=path, line=line, statement=first)
+
+
+def _shortened(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3] + "..."

@@ -1,0 +1,120 @@
+"""The first look at a database: is there nothing to do and nothing wrong?
+
+It imports neither Alembic nor SQLAlchemy, and decides by the rules that the whole run goes by:
+``config.choice``, ``domain.applied``, ``domain.environment_class``. Whatever it cannot tell for
+certain it does not judge: the whole run then does, and words what is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
+from work_data_hub.config.database_address import DatabaseAddress, parse_address
+from work_data_hub.config.plain_settings import read_plain_settings
+from work_data_hub.config.project_root import project_root
+from work_data_hub.domain.record.standing import KnownHistory, is_settled
+from work_data_hub.errors import WorkDataHubError
+from work_data_hub.io.schema.first_look.record_reader import read_record
+from work_data_hub.io.schema.revisions import project_files
+from work_data_hub.io.schema.revisions.env_file import read_env_file
+from work_data_hub.io.schema.revisions.files import read_project
+
+if TYPE_CHECKING:
+    from work_data_hub.config.plain_settings import PlainSettings
+    from work_data_hub.domain.revisions.history import History
+
+
+class Standing(NamedTuple):
+    """A database at head, with nothing to do and nothing wrong.
+
+    Attributes:
+        address: which database; printed by ``masked()`` alone.
+        source: what decided on it, in words.
+        environment: what it is recorded as.
+        versions: where it stands.
+    """
+
+    address: DatabaseAddress
+    source: str
+    environment: str
+    versions: tuple[str, ...]
+
+
+def look(ini: Path, database_url: str | None = None, target: str = "head") -> Standing | None:
+    """Return where a database stands, if ``upgrade`` would find nothing to do or to refuse.
+
+    Args:
+        ini: the project's alembic.ini.
+        database_url: the caller's explicit choice; the settings decide when it is left out.
+        target: ``head``, or ``heads`` where several are meant.
+
+    Returns:
+        None when that is not certain; only the whole run can tell then. Never raises for a
+        foreseeable fault, never changes anything.
+    """
+    settings = read_plain_settings(os.environ, project_root())
+    if settings is None or target not in {"head", "heads"}:
+        return None
+    try:
+        folder, history, names_database = read_project(str(ini))
+        if names_database and database_url is None:
+            return None
+        chosen = _choose(ini, settings, database_url)
+        if chosen is None or not may_be_used(settings.environment, chosen[0].backend):
+            return None
+        address, source = chosen
+        is_sound = _hands_over(folder, source) and _is_sound(history, target)
+        record = read_record(address) if is_sound else None
+    except (WorkDataHubError, OSError):
+        return None
+    if record is None or not is_settled(record, _known(history), settings.environment):
+        return None
+    return Standing(address, source, record.identities[0][0], record.versions)
+
+
+def _choose(
+    ini: Path, settings: PlainSettings, explicit: str | None
+) -> tuple[DatabaseAddress, str] | None:
+    url, uri = settings.database_url, settings.database_uri
+    if explicit is None and url is not None and uri is not None and url != uri:
+        return None  # the whole run warns when they mean two databases
+    chosen: Choice[str] = choose(explicit, "the database_url argument", url, uri)
+    if chosen.value is not None:
+        return parse_address(chosen.value, source=chosen.source), chosen.source
+    file = (project_files.database_folder(ini) or settings.root) / DEFAULT_DATABASE
+    return DatabaseAddress("sqlite", database=str(file)), chosen.source
+
+
+def _hands_over(folder: str, source: str) -> bool:
+    """Whether env.py leaves the run to the package, and the database to what decided on it."""
+    env_file = read_env_file((Path(folder) / "env.py").read_bytes())
+    if env_file is None:
+        return False
+    # What it imports may set DATABASE_URL where nothing has; it cannot overrule what has.
+    return source != "the default" or not env_file.imports_foreign_code
+
+
+def _is_sound(history: History, target: str) -> bool:
+    is_clear = len(history.heads) == 1 or target == "heads"
+    return not history.findings and bool(history.revisions) and is_clear
+
+
+def _known(history: History) -> KnownHistory:
+    # A sound history has one file for each revision.
+    by_path = {file.path: file.digest for file in history.files}
+    digests = {revision: by_path[path] for revision, path in history.paths.items()}
+
+    def read_checksum(revision: str) -> str | None:
+        from work_data_hub.domain.revisions.checksum import (
+            checksum,  # only for a file whose text changed
+        )
+
+        try:
+            return checksum(Path(history.paths[revision]).read_bytes().decode("utf-8"))
+        except (OSError, SyntaxError, ValueError):
+            return None
+
+    return KnownHistory(history.effective_heads, digests, read_checksum)

@@ -1,0 +1,1 @@
+"""What a database records of itself: identity, journal, marks; where it stands."""

@@ -1,0 +1,101 @@
+"""A revision that was interrupted outside of its transaction, in words and as data."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from work_data_hub.domain.sql.concurrent_index import built_by, without_comments
+from work_data_hub.errors import MigrationFailedError
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from sqlalchemy.engine import Connection
+
+_SHOWN_CHARACTERS = 80
+# What may simply be run again.
+_REPEATABLE = re.compile(
+    r"\s*(?:(?:CREATE|DROP|ALTER)\b.*\bIF\s+(?:NOT\s+)?EXISTS\b|VACUUM\b|ANALYZE\b|SET\b)",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Interrupted:
+    """A revision that did not end.
+
+    Attributes:
+        revision, direction: which, and what was done with it.
+        started_at: when, in UTC.
+        who: user and machine.
+        committed: its statements that are committed for certain, in order.
+        running: the statement of which it is not known.
+    """
+
+    revision: str
+    direction: str
+    started_at: datetime
+    who: str
+    committed: tuple[str, ...]
+    running: str | None
+
+    @property
+    def statements(self) -> list[str]:
+        """What is or may be committed."""
+        return [*self.committed, *([self.running] if self.running else [])]
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether it can be run again when its concurrent indexes are dropped."""
+        return all(_is_repeatable(text) for text in self.statements)
+
+    def as_fault(self) -> MigrationFailedError:
+        """Return the error that names what was committed, what was not, and what to do."""
+        done = "; ".join(_shown(text) for text in self.committed) or "nothing"
+        perhaps = f"; perhaps committed: {_shown(self.running)}" if self.running else ""
+        return MigrationFailedError(
+            f"{self.direction} {self.revision} was interrupted ({self.who},"
+            f" {self.started_at:%Y-%m-%d %H:%M} UTC); committed: {done}{perhaps}; not committed:"
+            " everything after that, and the version row",
+            hint=f"finish it by hand and run `alembic -x resolved={self.revision} stamp"
+            f" {self.revision}`, or undo it by hand and run again with -x resolved={self.revision}"
+            f" (wdh db: --resolved {self.revision})",
+            failed=self.revision,
+        )
+
+
+def read_interrupted(connection: Connection, marks: sa.Table, history: str) -> Interrupted | None:
+    """Return the revision of a history that did not end, if there is one.
+
+    Args:
+        connection: to the database.
+        marks: the framework's table of them, which is there.
+        history: the name of the version table.
+    """
+    row = connection.execute(sa.select(marks).where(marks.c.history == history)).first()
+    if row is None:
+        return None
+    return Interrupted(
+        revision=row.revision,
+        direction=row.direction,
+        started_at=row.started_at,
+        who=f"{row.os_user}@{row.host}",
+        committed=tuple(json.loads(row.committed)),
+        running=row.running,
+    )
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."
+
+
+def _is_repeatable(statement: str) -> bool:
+    """Whether one statement can be run again; of several in one text it is not known."""
+    text = without_comments(statement).strip().removesuffix(";")
+    return ";" not in text and bool(built_by(text) or _REPEATABLE.match(text))

@@ -1,0 +1,181 @@
+"""The journal: one row for every step that was run or tried; rows are only ever added."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import sqlalchemy as sa
+
+from work_data_hub.io.column_types import TIMESTAMP_TYPE
+from work_data_hub.io.schema.record.facts import read_facts
+from work_data_hub.io.schema.record.framework_tables import JOURNAL, framework_tables
+from work_data_hub.io.schema.record.runner import this_runner
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlalchemy.engine import Connection
+
+JournalDirection = Literal["upgrade", "downgrade", "stamp", "adopt", "accept", "record"]
+Outcome = Literal["done", "failed"]
+
+
+@dataclass(frozen=True)
+class SourceMark:
+    """What identifies the content of a revision file.
+
+    Attributes:
+        checksum: of its meaning.
+        digest: SHA-256 of its text.
+    """
+
+    checksum: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One row of the journal, as people and programs read it.
+
+    Attributes:
+        revision: the revision of the step; for a record, the database's identity.
+        direction: upgrade, downgrade, stamp; adopt (was applied before the framework came),
+            accept (an edited file was accepted), record (the environment class was recorded).
+        outcome: done or failed.
+        started_at, finished_at: aware, in UTC.
+        duration_ms: how long the step took, in milliseconds.
+        checksum: of the revision's meaning, where the file was there.
+        digest: SHA-256 of its text.
+        database_user, os_user, host: who ran it, and where.
+        tool_version, alembic_version: with which versions.
+        detail: why it failed, or what was recorded.
+    """
+
+    revision: str
+    direction: str
+    outcome: str
+    started_at: datetime
+    finished_at: datetime
+    duration_ms: int
+    checksum: str | None
+    digest: str | None
+    database_user: str | None
+    os_user: str
+    host: str
+    tool_version: str
+    alembic_version: str
+    detail: str | None
+
+
+_WRITTEN = ("history", *JournalEntry.__dataclass_fields__)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def read_journal(connection: Connection, history: str = "alembic_version") -> list[JournalEntry]:
+    """Return the journal of a database, the oldest row first; empty when it has none."""
+    facts = read_facts(connection, history, None)
+    if JOURNAL not in facts.framework_tables:
+        return []
+    return Journal(connection, facts.schema, history, facts.user).entries()
+
+
+class Journal:
+    """The journal of one history in one database.
+
+    Writing happens in the transaction of the connection, and commits or ends with it.
+
+    Args:
+        connection: the connection of the run.
+        schema: where the framework's tables are.
+        history: the name of the version table.
+        database_user: who the database says we are.
+    """
+
+    def __init__(
+        self, connection: Connection, schema: str | None, history: str, database_user: str | None
+    ) -> None:
+        self._connection = connection
+        self._table = framework_tables(schema).journal
+        self._history = history
+        self._constant = {
+            **asdict(this_runner()),
+            "history": history,
+            "database_user": database_user,
+        }
+        # Compiled once: a row is written for every revision.
+        compiled = (
+            self._table.insert()
+            .inline()
+            .compile(dialect=connection.dialect, column_keys=[*_WRITTEN])
+        )
+        self._insert = compiled.string
+        self._order = compiled.positiontup
+        self._write_time = TIMESTAMP_TYPE.bind_processor(connection.dialect) or _as_it_is
+
+    def add(
+        self,
+        revision: str,
+        direction: JournalDirection,
+        *,
+        outcome: Outcome = "done",
+        started_at: datetime | None = None,
+        source: SourceMark | None = None,
+        detail: str | None = None,
+    ) -> None:
+        """Add one row."""
+        row = self._row(revision, direction, outcome, started_at, source, detail)
+        self._connection.exec_driver_sql(self._insert, self._parameters(row))
+
+    def adopt(self, revisions: Iterable[tuple[str, SourceMark | None]]) -> None:
+        """Record revisions that were applied before the framework came."""
+        rows = [
+            self._row(revision, "adopt", "done", None, source, None)
+            for revision, source in revisions
+        ]
+        if rows:
+            self._connection.exec_driver_sql(self._insert, [self._parameters(row) for row in rows])
+
+    def _parameters(self, row: dict[str, Any]) -> Any:
+        """Return a row as the driver takes it, by name or by position."""
+        times = {name: self._write_time(row[name]) for name in ("started_at", "finished_at")}
+        written = {**row, **times}
+        return written if self._order is None else tuple(written[name] for name in self._order)
+
+    def _row(
+        self,
+        revision: str,
+        direction: JournalDirection,
+        outcome: Outcome,
+        started_at: datetime | None,
+        source: SourceMark | None,
+        detail: str | None,
+    ) -> dict[str, Any]:
+        now = datetime.now(UTC)
+        started = started_at or now
+        return {
+            **self._constant,
+            "revision": revision,
+            "direction": direction,
+            "outcome": outcome,
+            "started_at": started,
+            "finished_at": now,
+            "duration_ms": round((now - started).total_seconds() * 1000),
+            "checksum": source.checksum if source else None,
+            "digest": source.digest if source else None,
+            "detail": detail,
+        }
+
+    def entries(self) -> list[JournalEntry]:
+        """Return every row, the oldest first."""
+        columns = [self._table.c[name] for name in JournalEntry.__dataclass_fields__]
+        query = (
+            sa.select(*columns)
+            .where(self._table.c.history == self._history)
+            .order_by(self._table.c.id)
+        )
+        return [JournalEntry(*row) for row in self._connection.execute(query)]

@@ -1,0 +1,38 @@
+"""Who runs this process, where, and with which versions."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+
+
+@dataclass(frozen=True)
+class Runner:
+    """Who runs, where, and with which versions."""
+
+    os_user: str
+    host: str
+    tool_version: str
+    alembic_version: str
+
+
+@cache
+def this_runner() -> Runner:
+    """Return who runs this process."""
+    return Runner(
+        os_user=_os_user(),
+        host=socket.gethostname(),
+        tool_version=metadata.version("work-data-hub"),
+        alembic_version=metadata.version("alembic"),
+    )
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):  # a container may run as a number without a name
+        return str(os.getuid())

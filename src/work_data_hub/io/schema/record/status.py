@@ -1,0 +1,200 @@
+"""Where a database stands, what is pending, and everything that is wrong, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from work_data_hub.config.database_url import mask
+from work_data_hub.domain.run import protection
+from work_data_hub.domain.run.plan import Step
+from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.record import history_check, identity
+from work_data_hub.io.schema.record.facts import read_facts
+from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
+from work_data_hub.io.schema.record.interrupted_revision import read_interrupted
+from work_data_hub.io.schema.record.journal import Journal, JournalEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from work_data_hub.domain.record.target import Identity, Target
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.record.facts import DatabaseFacts
+
+LAST_RUNS = 5
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that is wrong.
+
+    Attributes:
+        kind: ``not-recorded``, ``record-removed``, ``other-environment``, ``ahead-of-the-code``,
+            ``several-heads``, ``interrupted``, ``edited``.
+        message: what is wrong, one line.
+        hint: what to do, one line.
+    """
+
+    kind: str
+    message: str
+    hint: str
+
+
+@dataclass(frozen=True)
+class DatabaseStatus:
+    """What is known of a database.
+
+    Attributes:
+        database: its URL, without the password.
+        source: what decided on it, in words.
+        exists: False for a SQLite file that is not there yet.
+        environment: what it is recorded as; None before the first run.
+        session: the class of the session.
+        versions: the revisions that it is at.
+        heads: those of the files.
+        pending: the steps that would bring it to head, in order.
+        last_runs: the newest rows of its journal, the oldest of them first.
+        problems: what is wrong.
+    """
+
+    database: str
+    source: str
+    exists: bool
+    environment: str | None
+    session: str
+    versions: tuple[str, ...]
+    heads: tuple[str, ...]
+    pending: tuple[Step, ...]
+    last_runs: tuple[JournalEntry, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing is pending and nothing is wrong."""
+        return not self.pending and not self.problems
+
+
+def read_status(view: DatabaseView) -> DatabaseStatus:
+    """Return where a database stands. Changes nothing.
+
+    Args:
+        view: the database, and the files.
+
+    Raises:
+        CommandError: Alembic cannot make sense of the files.
+    """
+    connection = view.connection
+    facts = read_facts(connection, view.history, view.schema)
+    versions = view.versions
+    target = identity.read_target(connection, facts, view.settings.environment)
+    entries = _entries(view, facts)
+    heads = tuple(sorted(view.scripts.get_heads()))
+    unknown = _unknown(view, versions)
+    problems = [
+        *_of_the_record(target, facts, view),
+        *_of_the_heads(heads, unknown),
+        *_of_the_past(view, facts, entries, versions if not unknown else ()),
+    ]
+    return DatabaseStatus(
+        database=mask(view.target.url),
+        source=view.target.source,
+        exists=engine.exists(view.target.url),
+        environment=target.identity.environment if target.identity else None,
+        session=view.settings.environment,
+        versions=versions,
+        heads=heads,
+        pending=() if unknown else _pending(view, versions),
+        last_runs=tuple(entries[-LAST_RUNS:]),
+        problems=tuple(problems),
+    )
+
+
+def read_entries(view: DatabaseView) -> tuple[JournalEntry, ...]:
+    """Return the journal of the history, the oldest row first; empty when it has none."""
+    return tuple(_entries(view, read_facts(view.connection, view.history, view.schema)))
+
+
+class Held(NamedTuple):
+    """What a database says of itself.
+
+    Attributes:
+        versions: the revisions that it is at.
+        journal: every row, the oldest first.
+        identity: what it is recorded as; None before the first run.
+    """
+
+    versions: tuple[str, ...]
+    journal: tuple[JournalEntry, ...]
+    identity: Identity | None
+
+
+def read_held(view: DatabaseView) -> Held:
+    """Return what a database says of itself, in one look. Changes nothing."""
+    found = identity.read_identity(view.connection, view.history)
+    return Held(view.versions, read_entries(view), found)
+
+
+def _entries(view: DatabaseView, facts: DatabaseFacts) -> list[JournalEntry]:
+    if JOURNAL not in facts.framework_tables:
+        return []
+    return Journal(view.connection, facts.schema, view.history, facts.user).entries()
+
+
+def _unknown(view: DatabaseView, versions: tuple[str, ...]) -> tuple[str, ...]:
+    known = {script.revision for script in view.scripts.walk_revisions()}
+    return tuple(version for version in versions if version not in known)
+
+
+def _pending(view: DatabaseView, versions: tuple[str, ...]) -> tuple[Step, ...]:
+    # Alembic's own way to the heads (ScriptDirectory._upgrade_revs).
+    way = list(view.scripts.iterate_revisions("heads", versions, implicit_base=True))
+    return tuple(
+        Step(script.revision, "upgrade", script.doc.splitlines()[0] if script.doc else "")
+        for script in reversed(way)
+    )
+
+
+def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> Iterator[Problem]:
+    if not facts.has_framework_tables:
+        yield Problem(
+            "not-recorded",
+            "the database is not recorded yet: no run has been on it",
+            "`wdh db upgrade` records it",
+        )
+    elif refusal := protection.check_record(target, NAMES - facts.framework_tables):
+        yield Problem("record-removed", refusal.reason, refusal.way_out)
+    if refusal := protection.check_environment(target, view.settings.environment):
+        yield Problem("other-environment", refusal.reason, refusal.way_out)
+
+
+def _of_the_heads(heads: tuple[str, ...], unknown: tuple[str, ...]) -> Iterator[Problem]:
+    for revision in unknown:
+        yield Problem(
+            "ahead-of-the-code",
+            f"the database is at revision {revision}, which this code does not know",
+            "it was migrated by newer code: deploy that, or check that this database is meant",
+        )
+    if len(heads) > 1:
+        yield Problem(
+            "several-heads",
+            f"there are several heads: {', '.join(heads)}",
+            "name one, or join them: alembic merge heads -m 'merge'",
+        )
+
+
+def _of_the_past(
+    view: DatabaseView,
+    facts: DatabaseFacts,
+    entries: list[JournalEntry],
+    versions: tuple[str, ...],
+) -> Iterator[Problem]:
+    if facts.framework_tables >= NAMES:
+        marks = framework_tables(facts.schema).in_progress
+        if interrupted := read_interrupted(view.connection, marks, view.history):
+            fault = interrupted.as_fault()
+            yield Problem("interrupted", fault.message, fault.hint)
+    applied = history_check.applied_scripts(view.scripts, versions)
+    for finding in history_check.findings(entries, applied, view.scripts):
+        hint = history_check.WAY_OUT.format(finding.revision)
+        yield Problem("edited", str(finding), hint)

@@ -1,0 +1,1 @@
+"""A project's revision files, read as text, without Alembic and SQLAlchemy."""

@@ -1,0 +1,57 @@
+"""Where an alembic.ini is; where the package's own migrations and seeds are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from work_data_hub.errors import MissingError, UsageError
+
+_PACKAGE = Path(__file__).resolve().parents[3]
+# In a wheel they travel inside the package; in a checkout they are the repository's own.
+_CANDIDATES = (_PACKAGE / "_project", _PACKAGE.parents[1])
+
+
+def alembic_ini() -> Path:
+    """Return the path of alembic.ini.
+
+    Raises:
+        MissingError: when the installation is not whole.
+    """
+    for folder in _CANDIDATES:
+        if (folder / "alembic.ini").is_file():
+            return folder / "alembic.ini"
+    raise MissingError(
+        f"alembic.ini is neither in {_CANDIDATES[0]} nor in {_CANDIDATES[1]}",
+        hint="install work-data-hub again",
+    )
+
+
+def database_folder(ini: Path) -> Path | None:
+    """Return where the default database of a project lies; None for the settings' own root.
+
+    The folder inside of an installed package is no place for a database.
+
+    Args:
+        ini: the project's alembic.ini.
+    """
+    file = ini.absolute()
+    return None if file == alembic_ini() else file.parent
+
+
+def existing(alembic_ini: Path) -> Path:
+    """Return the path of a project's alembic.ini, made absolute.
+
+    Raises:
+        UsageError: there is no such file.
+    """
+    if not alembic_ini.is_file():
+        raise UsageError(
+            f"there is no Alembic configuration {alembic_ini}",
+            hint="name the project's alembic.ini",
+        )
+    return alembic_ini.absolute()
+
+
+def seed_file() -> Path:
+    """Return the path of the seed data that is shipped."""
+    return alembic_ini().parent / "io" / "schema" / "fixtures" / "test_data.sql"

@@ -1,0 +1,1 @@
+"""The steps of one run, and all that stands around them."""

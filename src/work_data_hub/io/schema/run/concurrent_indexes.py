@@ -1,0 +1,83 @@
+"""CREATE INDEX CONCURRENTLY: an index that it leaves INVALID is found, dropped and built again.
+
+A build that fails or is killed leaves an index that every write maintains and no query uses, and
+on which ``IF NOT EXISTS`` "succeeds" (PostgreSQL's manual, "Building Indexes Concurrently").
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal
+
+from work_data_hub.errors import LockTimeoutError
+
+if TYPE_CHECKING:
+    from work_data_hub.domain.sql.concurrent_index import ConcurrentIndex
+
+State = Literal["missing", "invalid", "valid"]
+
+_STATE = """
+    SELECT i.indisvalid AND i.indisready, p.pid, c.relnamespace::regnamespace::text
+      FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
+      LEFT JOIN pg_stat_progress_create_index AS p ON p.index_relid = i.indexrelid
+     WHERE c.relname = %s AND i.indrelid = to_regclass(%s)
+"""
+_LOOK_EVERY_SECONDS = 0.2
+
+
+def drop_if_invalid(raw: Any, index: ConcurrentIndex, patience_seconds: float) -> bool:
+    """Drop what an interrupted build left; wait while the server is still building it.
+
+    Args:
+        raw: the driver's connection, in autocommit mode.
+        index: which one.
+        patience_seconds: how long a build that is still going on may take.
+
+    Returns:
+        Whether there was something to drop.
+
+    Raises:
+        LockTimeoutError: the server is still building it.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while (found := _look(raw, index)) is not None and not found[0]:
+        _, builder, schema = found
+        if builder is None:
+            drop(raw, index, schema)
+            return True
+        # The server goes on with a build whose client was killed.
+        if time.monotonic() > deadline:
+            raise LockTimeoutError(
+                f"the index {index.name} is still being built by the session {builder}",
+                hint=f"wait for it, or end it with SELECT pg_terminate_backend({builder})",
+            )
+        time.sleep(_LOOK_EVERY_SECONDS)
+    return False
+
+
+def state(raw: Any, index: ConcurrentIndex) -> State:
+    """Return whether the index is there and can be used."""
+    found = _look(raw, index)
+    if found is None:
+        return "missing"
+    return "valid" if found[0] else "invalid"
+
+
+def drop_if_there(raw: Any, index: ConcurrentIndex) -> None:
+    """Drop the index, valid or not."""
+    if (found := _look(raw, index)) is not None:
+        drop(raw, index, found[2])
+
+
+def drop(raw: Any, index: ConcurrentIndex, schema: str) -> None:
+    """Drop the index without blocking its table; ``schema`` is quoted already."""
+    quoted = '"' + index.name.replace('"', '""') + '"'
+    with raw.cursor() as cursor:
+        cursor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema}.{quoted}")
+
+
+def _look(raw: Any, index: ConcurrentIndex) -> tuple[bool, int | None, str] | None:
+    with raw.cursor() as cursor:
+        cursor.execute(_STATE, (index.name, index.table))
+        row: tuple[bool, int | None, str] | None = cursor.fetchone()
+    return row

@@ -1,0 +1,1 @@
+"""SQLite keeps everything: table rebuilds restore or refuse what they would lose."""

@@ -1,0 +1,155 @@
+"""Table rebuilds that a revision writes out itself, found by their statements."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from work_data_hub.domain.sqlite.loss import Loss, lost
+from work_data_hub.io.schema.sqlite import census as sqlite_census
+from work_data_hub.io.schema.sqlite.batch import parsed, refuse
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from work_data_hub.domain.sqlite.text import Action
+    from work_data_hub.io.schema.sqlite.census import Census
+
+_MAY_GO = re.compile(r"/\*\s*loses:(.*?)\*/", re.DOTALL | re.IGNORECASE)
+
+
+class HandwrittenRebuilds:
+    """Knows the tables that a revision replaces, and what they must still have at its end.
+
+    A table is rebuilt when it is dropped and another is renamed to its name, when it is renamed
+    away, another takes its place and it is dropped, or when it is dropped, made again and filled
+    from a SELECT. One that is only dropped was asked to go, with all it had.
+    """
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        self._known: dict[str, Census] = {}
+        self._rebuilt: set[str] = set()
+        self._dropped: set[str] = set()
+        self._renamed_away: dict[str, str] = {}
+        self._children: dict[str, frozenset[str]] = {}
+        self._may_go: list[str] = []
+
+    def before(self, action: Action, statement: str) -> None:
+        """Look at what a statement is about to replace."""
+        self._may_go += [text.strip().lower() for text in _MAY_GO.findall(statement)]
+        if action.verb == "DROP" and action.kind in ("INDEX", "TRIGGER"):
+            self._may_go.append(f"{action.kind} {action.name}".lower())
+        renames = action.verb == "ALTER" and action.new_name is not None
+        if action.kind != "TABLE" or not (action.verb == "DROP" or renames):
+            return
+        table = action.name.lower()
+        if table in self._rebuilt and action.verb == "DROP":
+            self.settle(table)
+        if table not in self._known and sqlite_census.exists(self._raw, action.name):
+            self._known[table] = sqlite_census.take(self._raw, action.name)
+            self._children[table] = sqlite_census.children_of(self._raw, action.name)
+            if action.new_name is None:
+                self._dropped.add(table)
+            else:
+                self._renamed_away[table] = action.new_name
+
+    def after(self, action: Action, statement: str) -> None:
+        """Notice that a table is back."""
+        renamed_to = (action.new_name or "").lower()
+        if renamed_to in self._known:
+            self._rebuilt.add(renamed_to)
+        if renamed_to in self._dropped:
+            census = self._known[renamed_to]
+            refuse(sqlite_census.missing_rows(self._raw, census))
+            # Rows that are deleted from now on were asked to go.
+            self._known[renamed_to] = replace(census, rows={})
+        table = action.name.lower()
+        is_filled = action.verb in ("INSERT", "REPLACE") and "select" in statement.lower()
+        if is_filled and table in self._dropped:
+            self._rebuilt.add(table)
+        is_made = (action.verb, action.kind) == ("CREATE", "TABLE")
+        if is_made and table in self._known.keys() - self._dropped:
+            self._rebuilt.add(table)
+
+    def is_missing(self, table: str) -> bool:
+        """Whether a table of this name was dropped, so that views may look in vain for it now."""
+        return table.lower() in self._dropped and not sqlite_census.exists(self._raw, table)
+
+    def settle_all(self) -> None:
+        """Settle every rebuild of the revision."""
+        for table in sorted(self._rebuilt):
+            self.settle(table)
+
+    def settle(self, table: str) -> None:
+        """Bring back what a rebuilt table lost where that is certain, and forget it.
+
+        Raises:
+            RefusedError: something else would be lost.
+        """
+        table = table.lower()
+        census = self._known.pop(table, None)
+        children = self._children.pop(table, frozenset())
+        away = self._renamed_away.pop(table, "")
+        is_rebuilt = table in self._rebuilt and not sqlite_census.exists(self._raw, away)
+        self._rebuilt.discard(table)
+        self._dropped.discard(table)
+        if census is None or not is_rebuilt or not sqlite_census.exists(self._raw, table):
+            return
+        losses = [
+            *sqlite_census.missing_rows(self._raw, census),
+            *self._restored(census),
+            *self._of_the_table(census),
+            *self._of_children(census, children),
+            *sqlite_census.new_faults(self._raw, census),
+        ]
+        refuse([self._with_way_out(loss) for loss in losses if not self._was_asked_for(loss)])
+
+    def _of_the_table(self, census: Census) -> Iterable[Loss]:
+        sql = sqlite_census.sql_of(self._raw, census.table)
+        if any(text.upper().startswith("CREATE VIRTUAL") for text in (sql, census.sql)):
+            return
+        before, after = parsed(census.sql, census.table), parsed(sql, census.table)
+        if after.autoincrements:
+            sqlite_census.restore_sequence(self._raw, census.table, census.sequence)
+        unique = [
+            frozenset(name for name in index.columns if name is not None)
+            for index in sqlite_census.indexes_of(self._raw, census.table)
+            if index.sql.upper().startswith("CREATE UNIQUE") and not index.is_partial
+        ]
+        yield from lost(before, after, unique)
+        left_out = {column.name for column in before.columns if after.column(column.name) is None}
+        yield from sqlite_census.silent_faults(self._raw, census.table, left_out)
+
+    def _of_children(self, census: Census, children: frozenset[str]) -> Iterable[Loss]:
+        left = sqlite_census.children_of(self._raw, census.table)
+        for child in sorted(children - left):
+            if sqlite_census.exists(self._raw, child) and child.lower() not in self._rebuilt:
+                yield Loss(
+                    f"the foreign key of {child} to {census.table}",
+                    "make the new table under another name, copy, drop the old one, then rename:"
+                    " a table that is renamed takes the references to it along",
+                )
+
+    def _restored(self, census: Census) -> Iterable[Loss]:
+        """Make again what is not there; yield what cannot be made."""
+        for kind, name, sql in (
+            *(("index", index.name, index.sql) for index in census.indexes.values()),
+            *(("trigger", name, sql) for name, sql in census.triggers.items()),
+        ):
+            if f"{kind} {name}".lower() in self._may_go or sqlite_census.exists(
+                self._raw, name, kind
+            ):
+                continue
+            loss = sqlite_census.restore(self._raw, kind, name, sql, census.table)
+            if loss is not None:
+                yield loss
+
+    def _was_asked_for(self, loss: Loss) -> bool:
+        return any(loss.what.lower() in text or text == loss.what.lower() for text in self._may_go)
+
+    @staticmethod
+    def _with_way_out(loss: Loss) -> Loss:
+        return Loss(loss.what, f"{loss.keep}; if it is to go, say so: /* loses: {loss.what} */")

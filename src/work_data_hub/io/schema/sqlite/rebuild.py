@@ -1,0 +1,224 @@
+"""SQLite keeps everything: what stands around a revision that rebuilds a table."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Self
+
+from alembic import context as alembic_context
+from sqlalchemy import event
+
+from work_data_hub.domain.sqlite.text import Action, action_of, quoted
+from work_data_hub.io.schema.sqlite import census as sqlite_census
+from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
+from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
+from work_data_hub.io.schema.sqlite.handwritten import HandwrittenRebuilds
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+# What SQLAlchemy and Alembic say before they leave out what is kept here.
+_WARNINGS_OF_NO_CONCERN = (
+    "Unnamed CHECK constraint on reflected table",
+    "Skipped unsupported reflection of expression-based index",
+    "WARNING: SQL-parsed foreign key constraint",
+    "Failed to look up filter predicate of partial index",
+)
+
+
+class RebuildGuard:
+    """Lets no revision lose what it did not ask to lose; does nothing on other engines.
+
+    Alembic's batch operations keep what reflection misses (``sqlite_batch``), rebuilds written by
+    hand are compared at the end of the revision (``sqlite_handwritten``), and foreign keys are
+    verified when the revision did anything that can break one.
+
+    Args:
+        connection: with real transactions, and foreign keys not enforced
+            (``engine.real_transactions``, ``engine.foreign_keys_off``).
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._is_sqlite = connection.dialect.name == "sqlite"
+        self._foreign_keys: ForeignKeyGuard | None = None
+        self._revision: _Revision | None = None
+        self._legacy_alter_before: int | None = None
+        self._hooks = ExitStack()
+        self._quiet = ExitStack()
+        self._impl: Any = None
+
+    def __enter__(self) -> Self:
+        if self._is_sqlite:
+            self._listen("before_cursor_execute", self._before, retval=True)
+            self._listen("after_cursor_execute", self._after)
+            self._hooks.callback(self._end_legacy_alter)
+            self._hooks.callback(self._quiet.close)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._hooks.close()
+        self._revision = self._impl = None
+
+    def begin_revision(self, **_: Any) -> None:
+        """Start anew; called before the first statement of each revision."""
+        if not self._is_sqlite:
+            return
+        self._revision = _Revision(HandwrittenRebuilds(self._raw))
+        self._hook_into_alembic()
+        self._quiet.close()
+        self._quiet.enter_context(warnings.catch_warnings())
+        for message in _WARNINGS_OF_NO_CONCERN:
+            warnings.filterwarnings("ignore", message)
+
+    def end_revision(self, **_: Any) -> None:
+        """Restore or refuse; called in the transaction of the revision, before its commit.
+
+        Its signature is that of Alembic's ``on_version_apply``.
+
+        Raises:
+            RefusedError: something would be lost, or a foreign key be broken.
+        """
+        if self._revision is None:
+            return
+        revision, self._revision = self._revision, None
+        self._end_legacy_alter()
+        revision.handwritten.settle_all()
+        refuse_left_overs(self._raw, revision.temporaries)
+        if revision.may_break_foreign_keys and self._foreign_keys is not None:
+            self._foreign_keys.verify()
+        self._quiet.close()
+
+    @property
+    def _raw(self) -> Any:
+        return self._connection.connection.driver_connection
+
+    def _listen(self, name: str, function: Any, **options: Any) -> None:
+        event.listen(self._connection, name, function, **options)
+        self._hooks.callback(event.remove, self._connection, name, function)
+
+    def _hook_into_alembic(self) -> None:
+        """See each rebuild as Alembic planned it: no statement tells a wish from an oversight."""
+        if self._impl is not None:
+            return
+        try:
+            impl: Any = alembic_context.get_context().impl
+        except (NameError, AttributeError):
+            return  # Outside an env.py rebuilds are known by their statements alone.
+        original = impl.prep_table_for_batch
+
+        def prepare(batch: Any, table: Any) -> None:
+            original(batch, table)
+            self._prepare(batch)
+
+        impl.prep_table_for_batch = prepare
+        self._hooks.callback(vars(impl).pop, "prep_table_for_batch", None)
+        self._impl = impl
+
+    def _prepare(self, batch: Any) -> None:
+        if self._revision is None:
+            return
+        self._revision.handwritten.settle(batch.table.name)
+        rebuild = planned(self._raw, batch)
+        if rebuild is not None:
+            self._revision.planned[rebuild.temporary] = rebuild
+            self._revision.temporaries.add(rebuild.temporary)
+
+    def _before(
+        self, _c: Any, _cursor: Any, statement: str, parameters: Any, _ctx: Any, _many: bool
+    ) -> tuple[str, Any]:
+        revision = self._revision
+        if revision is None:
+            return statement, parameters
+        action = action_of(statement)
+        self._watch_foreign_keys(revision, action, statement)
+        if (action.verb, action.kind) == ("CREATE", "TABLE") and action.name in revision.planned:
+            revision.running = revision.planned.pop(action.name)
+        if revision.running is None:
+            self._before_author(revision, action, statement)
+        elif action.name == revision.running.temporary:
+            if action.new_name is not None:
+                self._begin_legacy_alter()
+            statement = revision.running.rewritten(statement)
+        return statement, parameters
+
+    def _before_author(self, revision: _Revision, action: Action, statement: str) -> None:
+        revision.handwritten.before(action, statement)
+        if action.new_name is not None and revision.handwritten.is_missing(action.new_name):
+            self._begin_legacy_alter()
+        if action.verb == "CREATE" and (action.kind, action.name) in revision.restored:
+            # A revision that was written for plain Alembic makes again what that lost.
+            self._raw.execute(f"DROP {action.kind} main.{quoted(action.name)}")
+        revision.restored.discard((action.kind, action.name))
+
+    def _after(
+        self, _c: Any, _cursor: Any, statement: str, _parameters: Any, _ctx: Any, _many: bool
+    ) -> None:
+        revision = self._revision
+        if revision is None:
+            return
+        action = action_of(statement)
+        if action.new_name is not None:
+            self._end_legacy_alter()
+        rebuild = revision.running
+        if rebuild is None:
+            revision.handwritten.after(action, statement)
+        elif action.name == rebuild.temporary and action.verb in ("ALTER", "DROP"):
+            # Alembic drops the new table when it could not be filled.
+            revision.running = None
+            if action.verb == "ALTER":
+                revision.restored |= rebuild.finish()
+
+    def _begin_legacy_alter(self) -> None:
+        """Let RENAME pass by views and triggers that name the table which is missing just now.
+
+        sqlite.org/pragma, legacy_alter_table; foreign keys are left alone too, which is right,
+        because they name the table as it will be called.
+        """
+        (self._legacy_alter_before,) = self._raw.execute("PRAGMA legacy_alter_table").fetchone()
+        self._raw.execute("PRAGMA legacy_alter_table = ON")
+
+    def _end_legacy_alter(self) -> None:
+        if self._legacy_alter_before is not None:
+            self._raw.execute(f"PRAGMA legacy_alter_table = {self._legacy_alter_before}")
+            self._legacy_alter_before = None
+
+    def _watch_foreign_keys(self, revision: _Revision, action: Action, statement: str) -> None:
+        if revision.may_break_foreign_keys:
+            return
+        if _cannot_break_foreign_keys(self._raw, action, statement):
+            return
+        revision.may_break_foreign_keys = True
+        if self._foreign_keys is None:
+            # What is broken by now is not the fault of what follows.
+            self._foreign_keys = ForeignKeyGuard(self._connection)
+
+
+@dataclass
+class _Revision:
+    """What the running revision has done so far."""
+
+    handwritten: HandwrittenRebuilds
+    planned: dict[str, BatchRebuild] = field(default_factory=dict)
+    running: BatchRebuild | None = None
+    temporaries: set[str] = field(default_factory=set)
+    restored: set[tuple[str, str]] = field(default_factory=set)
+    may_break_foreign_keys: bool = False
+
+
+_HARMLESS = frozenset(("BEGIN", "CREATE", "SELECT", "PRAGMA", "EXPLAIN", "SAVEPOINT", "RELEASE"))
+
+
+def _cannot_break_foreign_keys(raw: Any, action: Action, statement: str) -> bool:
+    """Whether the check, which reads every table with a foreign key, can be spared."""
+    if action.verb in _HARMLESS:
+        return True
+    if action.verb == "DROP":
+        return action.kind in ("TRIGGER", "VIEW")
+    if action.verb == "ALTER":
+        return action.new_name is None and "references" not in statement.lower()
+    if action.verb in ("INSERT", "UPDATE", "DELETE"):
+        return not sqlite_census.has_relations(raw, action.name)
+    return False
