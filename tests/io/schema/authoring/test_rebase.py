@@ -19,7 +19,7 @@ from work_data_hub.io.schema.revisions.files import read_history
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 VERSIONS = "io/schema/migrations/versions"
 FIRST = "20251113_000001"
 MINE, MORE, THEIRS = "20260101_0000", "20260102_0000", "20260101_0001"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 FIRST = "20251113_000001"
 
 

@@ -77,7 +77,7 @@ def test_wait_sees_what_another_process_does(
 ) -> None:
     from pathlib import Path
 
-    other = start_alembic(Path(__file__).parents[2], database_url)
+    other = start_alembic(Path(__file__).parents[3], database_url)
     assert wdh("wait", "--timeout", "60", url=database_url).exit_code == 0
     other.communicate(timeout=60)
 

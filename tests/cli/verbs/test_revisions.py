@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 FIRST = "20251113_000001"
 VERSIONS = "io/schema/migrations/versions"
 REVISION = '"""X."""\nrevision = "{}"\ndown_revision = "{}"\n\n\ndef upgrade():\n    print()\n'

@@ -6,7 +6,7 @@ import pytest
 
 from work_data_hub.io.schema.revisions.env_file import EnvFile, read_env_file
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 IMPORTS = (
     "from alembic import context\nfrom work_data_hub.io.schema.environment import run\n"
     "from shop import metadata\n"

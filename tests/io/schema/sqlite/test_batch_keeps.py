@@ -12,7 +12,7 @@ import pytest
 from work_data_hub.domain.sqlite.ddl import parse, render
 
 if TYPE_CHECKING:
-    from tests.io.schema.sqlite_rebuild.conftest import Project
+    from tests.io.schema.sqlite.conftest import Project
 
 
 pytestmark = pytest.mark.integration

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.io.schema.sqlite_rebuild.conftest import Project
+    from tests.io.schema.sqlite.conftest import Project
 
 
 pytestmark = pytest.mark.integration

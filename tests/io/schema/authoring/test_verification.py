@@ -16,7 +16,7 @@ from work_data_hub.io.schema.authoring.verification import verify, verify_databa
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 VERSIONS = "io/schema/migrations/versions"
 FIRST = "20251113_000001_create_core_tables.py"
 REVISION = '"""X."""\nrevision = "{}"\ndown_revision = "20251113_000001"\n'

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 HEAD = "20251113_000001"
 NOWHERE = "postgresql://u:hunter2@127.0.0.1:1/x"
 

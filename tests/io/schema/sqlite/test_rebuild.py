@@ -20,7 +20,7 @@ from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-    from tests.io.schema.sqlite_rebuild.conftest import Project
+    from tests.io.schema.sqlite.conftest import Project
 
 
 pytestmark = pytest.mark.integration
