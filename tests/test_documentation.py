@@ -131,6 +131,20 @@ def test_every_setting_is_in_the_example_and_in_the_guide_with_its_default() -> 
 def test_every_room_is_in_the_tour() -> None:
     tour = (REPOSITORY / "ARCHITECTURE.md").read_text(encoding="utf-8")
     package = REPOSITORY / "src" / "work_data_hub"
-    for folder in ("cli", "domain", "io/schema", "testing"):
-        for room in (package / folder).rglob("[a-z]*.py"):
-            assert f"`{room.stem}`" in tour, room
+    tables = dict(re.findall(r"<!-- rooms: (\S+) -->\n((?:\|.*\n)+)", tour))
+    rooms = [
+        path
+        for top in ("cli", "domain", "io/schema", "testing")
+        for path in (package / top).rglob("[a-z]*.py")
+    ]
+    assert len(rooms) > 100
+    for room in rooms:
+        assert f"| `{room.stem}` |" in tables[room.parent.relative_to(package).as_posix()], room
+
+
+def test_the_picture_and_the_tables_of_the_tour_are_what_the_code_is() -> None:
+    script = REPOSITORY / "scripts" / "draw_architecture.py"
+    process = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, f"{process.stdout}run python scripts/draw_architecture.py"

@@ -13,6 +13,9 @@
     │   └── DatabaseUnavailableError 7  the database does not answer
     └── RunInterruptedError ...... 130  Ctrl-C (the command line alone raises it)
 
+    KeyboardInterrupt
+    └── RunInterrupted ................. Ctrl-C in a run, for programs: carries that fault
+
 An error carries what a program needs as attributes; its text is for people.
 """
 
@@ -146,3 +149,15 @@ class RunInterruptedError(WorkDataHubError):
     """Somebody pressed Ctrl-C; shells count it as 128 + SIGINT."""
 
     exit_code = 130
+
+
+class RunInterrupted(KeyboardInterrupt):  # no error: what a program sees of Ctrl-C
+    """Somebody pressed Ctrl-C during a run.
+
+    Args:
+        fault: what the run left, in words.
+    """
+
+    def __init__(self, fault: RunInterruptedError) -> None:
+        super().__init__(fault.message)
+        self.fault = fault

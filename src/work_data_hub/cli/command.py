@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from work_data_hub.cli.answer import write_fault
 from work_data_hub.cli.parser import parse
 from work_data_hub.cli.verb_table import VERBS
-from work_data_hub.errors import RunInterruptedError, WorkDataHubError
+from work_data_hub.errors import RunInterrupted, RunInterruptedError, WorkDataHubError
 
 if TYPE_CHECKING:
     import argparse
@@ -71,9 +71,7 @@ def _answer(call: argparse.Namespace) -> Answer:
 
 def _interruption(error: KeyboardInterrupt, call: argparse.Namespace | None) -> WorkDataHubError:
     """Say what state the database is in; a run that knows it has put it on the error."""
-    told = next(iter(getattr(error, "__notes__", ())), "")
-    message, _, hint = told.partition("\nhint: ")
+    if isinstance(error, RunInterrupted):
+        return error.fault
     state = VERBS[call.verb].when_interrupted if call else "nothing was changed"
-    return RunInterruptedError(
-        message or f"interrupted: {state}", hint=hint or "run the command again"
-    )
+    return RunInterruptedError(f"interrupted: {state}", hint="run the command again")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 Direction = Literal["upgrade", "downgrade", "stamp"]
 
@@ -64,20 +61,24 @@ class RunResult:
     steps: tuple[Step, ...]
 
 
-class Progress(Protocol):
-    """How far a run got, for whoever words its faults."""
+@dataclass
+class Progress:
+    """How far a run got, at every moment; whoever words its faults reads it.
 
-    plan: Plan
-    left_a_part: bool
+    Attributes:
+        plan: what it shall do.
+        finished: the steps that were committed.
+        running: the step that has begun and not ended.
+        left_a_part: whether a part of a step that failed is committed.
+    """
 
-    @property
-    def running(self) -> Step | None:
-        """The step that had begun and not ended."""
-
-    @property
-    def finished(self) -> Sequence[Step]:
-        """The steps that were committed."""
+    plan: Plan = Plan((), ())
+    finished: list[Step] = field(default_factory=list)
+    running: Step | None = None
+    left_a_part: bool = False
 
     @property
     def pending(self) -> tuple[Step, ...]:
         """The steps that were not reached."""
+        reached = len(self.finished) + (self.running is not None)
+        return self.plan.steps[reached:]

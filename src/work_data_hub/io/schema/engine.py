@@ -105,7 +105,7 @@ def real_transactions(connection: Connection) -> Iterator[Connection]:
     if connection.dialect.name != "sqlite":
         yield connection
         return
-    raw: Any = connection.connection.driver_connection
+    raw = driver_connection(connection)
     isolation_level, raw.isolation_level = raw.isolation_level, None
     event.listen(connection, "begin", _begin_immediate)
     event.listen(connection.engine, "handle_error", _stay_open)
@@ -128,7 +128,7 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
     if connection.dialect.name != "sqlite":
         yield
         return
-    raw: Any = connection.connection.driver_connection
+    raw = driver_connection(connection)
     (was_on,) = raw.execute("PRAGMA foreign_keys").fetchone()
     raw.execute("PRAGMA foreign_keys = OFF")
     try:
@@ -136,6 +136,11 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
     finally:
         connection.rollback()
         raw.execute(f"PRAGMA foreign_keys = {was_on}")
+
+
+def driver_connection(connection: Connection) -> Any:
+    """Return the driver's own connection: psycopg's, or that of ``sqlite3``."""
+    return connection.connection.driver_connection
 
 
 def exists(url: URL) -> bool:

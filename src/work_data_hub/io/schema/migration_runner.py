@@ -90,7 +90,8 @@ def upgrade(
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
+    commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
+    return request.reported()
 
 
 def downgrade(
@@ -117,7 +118,8 @@ def downgrade(
     permissions = Permissions(confirm=confirm)
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return commands.run(request, lambda config: command.downgrade(config, revision), alembic_ini)
+    commands.run(request, lambda config: command.downgrade(config, revision), alembic_ini)
+    return request.reported()
 
 
 def stamp(
@@ -145,7 +147,8 @@ def stamp(
     permissions = Permissions(confirm=confirm, resolved=resolved)
     request = Request.of(database_url, permissions, observer)
     _check(revision)
-    return commands.run(request, lambda config: command.stamp(config, revision), alembic_ini)
+    commands.run(request, lambda config: command.stamp(config, revision), alembic_ini)
+    return request.reported()
 
 
 def record_environment(
@@ -169,7 +172,7 @@ def record_environment(
     """
     permissions = Permissions(record_environment=environment, confirm=confirm)
     request = Request(database_url=database_url, permissions=permissions)
-    commands.call(request, command.ensure_version, alembic_ini)
+    commands.run(request, command.ensure_version, alembic_ini).reported()
 
 
 def journal(
@@ -215,7 +218,7 @@ def current(
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return commands.look(Request(database_url=database_url), alembic_ini).before
+    return commands.look(Request(database_url=database_url), alembic_ini).reported().before
 
 
 def pending(
@@ -230,7 +233,7 @@ def pending(
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    commands.call(request, lambda config: command.upgrade(config, revision), alembic_ini)
+    commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini).reported()
     assert request.plan is not None
     return request.plan.steps
 

@@ -12,7 +12,8 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from work_data_hub.config import get_settings
-from work_data_hub.errors import LockTimeoutError, RefusedError, UsageError, WorkDataHubError
+from work_data_hub.domain.run.plan import Progress
+from work_data_hub.errors import LockTimeoutError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.alembic_bridge.faults import as_fault
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Request
 from work_data_hub.io.schema.revisions import project_files
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.domain.run.plan import RunResult
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
 
 T = TypeVar("T")
@@ -33,30 +33,17 @@ T = TypeVar("T")
 _one_thread = threading.RLock()
 
 
-def run(
-    request: Request, command: Callable[[Config], object], alembic_ini: Path | None
-) -> RunResult:
-    """Run a command of Alembic on a project and return what env.py reported.
+def run(request: Request, command: Callable[[Config], object], alembic_ini: Path | None) -> Request:
+    """Run a command of Alembic on a project.
 
     Args:
-        request: what is asked of the run; it is given the plan and the result.
+        request: what is asked of the run; it is given the plan and the result, and returned.
         command: calls one of ``alembic.command``.
         alembic_ini: the project; WorkDataHub's own when left out.
 
     Raises:
         WorkDataHubError: for every foreseeable fault.
     """
-    call(request, command, alembic_ini)
-    if request.result is None:
-        raise RefusedError(
-            "env.py did not hand over to the package, so nothing is known of what it did",
-            hint="it must call work_data_hub.io.schema.environment.run",
-        )
-    return request.result
-
-
-def call(request: Request, command: Callable[[Config], object], alembic_ini: Path | None) -> None:
-    """Run a command of Alembic that reports nothing, as ``run``."""
     wait_seconds = get_settings().run_lock_wait
     if not _one_thread.acquire(timeout=wait_seconds):
         raise LockTimeoutError(
@@ -69,9 +56,10 @@ def call(request: Request, command: Callable[[Config], object], alembic_ini: Pat
             command(config)
     finally:
         _one_thread.release()
+    return request
 
 
-def look(request: Request, alembic_ini: Path | None) -> RunResult:
+def look(request: Request, alembic_ini: Path | None) -> Request:
     """Look at the database as `alembic current` does, and print nothing."""
     return run(request, _plan_nothing, alembic_ini)
 
@@ -82,7 +70,7 @@ def seen(
     """Return what is read of the database that is meant, in one look."""
     found: list[T] = []
     request = Request(database_url=database_url, look=lambda view: found.append(read(view)))
-    look(request, alembic_ini)
+    look(request, alembic_ini).reported()
     return found[0]
 
 
@@ -115,7 +103,7 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
     except WorkDataHubError:
         raise
     except Exception as error:
-        fault = as_fault(error, scripts=scripts, execution=None)
+        fault = as_fault(error, scripts=scripts, progress=Progress())
         if fault is None:
             raise
         raise fault from error

@@ -11,11 +11,14 @@ from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import DatabaseTarget, Settings, choose_database
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
+from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line, x_arguments
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
@@ -33,6 +36,14 @@ class DatabaseChoice:
 
     target: DatabaseTarget
     connection: Connection | None
+
+    def open(
+        self, *, read_only: bool = False, wait_seconds: float = 0
+    ) -> AbstractContextManager[Connection]:
+        """Connect for a block, as ``engine.connect``; a caller's connection stays open."""
+        if self.connection is not None:
+            return engine.real_transactions(self.connection)
+        return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
 
 
 def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoice:

@@ -23,7 +23,7 @@ class DatabaseView:
         settings: the session's.
         history: the name of the version table.
         schema: its schema, where env.py gave one.
-        versions: its rows.
+        versions: its rows, where they were looked at.
     """
 
     connection: Connection
@@ -32,4 +32,4 @@ class DatabaseView:
     settings: Settings
     history: str
     schema: str | None
-    versions: tuple[str, ...]
+    versions: tuple[str, ...] = ()

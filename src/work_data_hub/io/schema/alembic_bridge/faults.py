@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sqlite3
 import traceback
 from pathlib import Path
@@ -22,47 +23,46 @@ from work_data_hub.errors import (
     CheckFoundError,
     HistoryError,
     MigrationFailedError,
+    RunInterruptedError,
     UsageError,
     WorkDataHubError,
 )
 from work_data_hub.io.schema.engine import first_line
 
-INTERRUPTED = 130
-"""The exit code after Ctrl-C, as shells count it (128 + SIGINT)."""
-
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
 # insufficient_privilege, read_only_sql_transaction
 _DENIED = {"42501", "25006"}
+_GOES_BACK = re.compile(r"-\d+$")
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
-    from work_data_hub.domain.run.plan import Progress
+    from work_data_hub.domain.run.plan import Progress, Step
 
 
 def as_fault(
-    error: Exception, *, scripts: ScriptDirectory, execution: Progress | None
+    error: Exception, *, scripts: ScriptDirectory, progress: Progress, asked: str = ""
 ) -> WorkDataHubError | None:
     """Return the error that a person understands, or None when it is a bug that must be seen.
 
     Args:
         error: what was raised.
         scripts: the revision files, to name near matches and paths.
-        execution: the run, if one had begun.
+        progress: how far the run got.
+        asked: the revision that was asked for, as the caller wrote it.
     """
-    if execution is not None and execution.running is not None:
-        return _failed_revision(error, scripts, execution)
+    if progress.running is not None:
+        return _failed_revision(error, scripts, progress, progress.running)
     if isinstance(error, WorkDataHubError):
         return error
     if isinstance(error, CommandError | RevisionError):
-        current = execution.plan.current if execution is not None else ()
-        return _history_fault(error, scripts, current)
+        return _history_fault(error, scripts, progress.plan.current, asked)
     if (path := _revision_file_in(error, scripts)) is not None:
         return HistoryError(
             f"the revision file {path} cannot be read: {_named(error)}",
             hint="correct the file at that line",
         )
-    if isinstance(error, KeyError) and _comes_from_the_revision_map(error):
+    if isinstance(error, KeyError) and _raised_in(error)[1:] == ("script", "revision.py"):
         return HistoryError(
             f"a revision builds on {error.args[0]!r}, of which there is no file",
             hint="restore that file, or correct down_revision or depends_on",
@@ -79,54 +79,62 @@ def as_fault(
     return None
 
 
-def interrupted(execution: Progress | None) -> str:
+def interrupted(progress: Progress) -> RunInterruptedError:
     """Say, for people, what a Ctrl-C left: only whole steps."""
-    done = ", ".join(step.revision for step in execution.finished) if execution else ""
-    if execution is None or execution.running is None:
-        return f"interrupted between steps (done: {done or 'nothing'})\nhint: run the command again"
-    if execution.left_a_part:
-        return (
-            f"interrupted: a part of {execution.running} is committed\n"
-            "hint: run the command again, it names what is there and what to do"
+    done = _done(progress)
+    if progress.running is None:
+        return RunInterruptedError(
+            f"interrupted between steps (done: {done})", hint="run the command again"
         )
-    return (
-        f"interrupted: {execution.running} was rolled back (done before it: {done or 'nothing'})\n"
-        "hint: run the command again, it goes on from there"
+    if progress.left_a_part:
+        return RunInterruptedError(
+            f"interrupted: a part of {progress.running} is committed",
+            hint="run the command again, it names what is there and what to do",
+        )
+    return RunInterruptedError(
+        f"interrupted: {progress.running} was rolled back (done before it: {done})",
+        hint="run the command again, it goes on from there",
     )
 
 
 def _failed_revision(
-    error: Exception, scripts: ScriptDirectory, execution: Progress
+    error: Exception, scripts: ScriptDirectory, progress: Progress, failed: Step
 ) -> MigrationFailedError:
-    failed = execution.running
-    assert failed is not None
     place = _revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
-    applied = ", ".join(step.revision for step in execution.finished) or "nothing"
     left = (
         "a part of it is committed, the next run names it"
-        if execution.left_a_part
-        else ("it was rolled back")
+        if progress.left_a_part
+        else "it was rolled back"
     )
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
-        hint=f"{left} (done before it: {applied}); {_advice(error)}",
-        applied=[step.revision for step in execution.finished],
+        hint=f"{left} (done before it: {_done(progress)}); {_advice(error)}",
+        applied=[step.revision for step in progress.finished],
         failed=failed.revision,
-        pending=[step.revision for step in execution.pending],
+        pending=[step.revision for step in progress.pending],
     )
+
+
+def _done(progress: Progress) -> str:
+    return ", ".join(step.revision for step in progress.finished) or "nothing"
 
 
 def _advice(error: Exception) -> str:
     if isinstance(error, WorkDataHubError):
         return error.hint
     original = getattr(error, "orig", None)
-    is_denied = getattr(original, "sqlstate", None) in _DENIED or "readonly" in str(original)
-    return _CHECK_RIGHTS if is_denied else "correct it and run again"
+    is_denied = getattr(original, "sqlstate", None) in _DENIED
+    # The low byte is the code, what is above it its kind.
+    is_read_only = getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    return _CHECK_RIGHTS if is_denied or is_read_only else "correct it and run again"
 
 
 def _history_fault(
-    error: CommandError | RevisionError, scripts: ScriptDirectory, current: tuple[str, ...]
+    error: CommandError | RevisionError,
+    scripts: ScriptDirectory,
+    current: tuple[str, ...],
+    asked: str,
 ) -> WorkDataHubError:
     # Alembic words most errors of its graph, and lets some pass.
     cause = error if isinstance(error, RevisionError) else error.__cause__
@@ -149,30 +157,28 @@ def _history_fault(
             f"the revisions form a cycle: {', '.join(cause.revisions)}",
             hint="correct down_revision in one of them",
         )
-    if isinstance(error, DatabaseNotAtHead) or "not up to date" in str(error):
+    if isinstance(error, DatabaseNotAtHead):
         return CheckFoundError(
             "the database is not at head", hint="run `alembic upgrade head` first"
         )
-    return _worded_by_alembic(error)
-
-
-def _comes_from_the_revision_map(error: KeyError) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return Path(frames[-1].filename).parts[-3:] == ("alembic", "script", "revision.py")
-
-
-def _worded_by_alembic(error: Exception) -> WorkDataHubError:
-    message = first_line(error)
-    if message.startswith("Relative revision -"):
+    if type(cause) is RevisionError and _GOES_BACK.search(asked):
         return HistoryError(
             "there are not that many revisions to take back",
             hint="`alembic current` and `alembic history` show where the database is",
         )
-    if "head" in message or "revision" in message.lower():
+    if cause is not None or "script" in _raised_in(error):
         return HistoryError(
-            message, hint="`alembic history` and `alembic heads` show what there is"
+            first_line(error), hint="`alembic history` and `alembic heads` show what there is"
         )
-    return UsageError(message, hint="`alembic --help` shows the commands and their arguments")
+    return UsageError(
+        first_line(error), hint="`alembic --help` shows the commands and their arguments"
+    )
+
+
+def _raised_in(error: Exception) -> tuple[str, ...]:
+    """Return the folders and the file below Alembic's own in which an error was raised."""
+    parts = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parts
+    return parts[-3:] if "alembic" in parts[-3:] else ()
 
 
 def _ahead_of_the_code(revision: str) -> HistoryError:
@@ -185,10 +191,11 @@ def _ahead_of_the_code(revision: str) -> HistoryError:
 def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:
     known = [script.revision for script in scripts.walk_revisions()]
     wanted = str(cause.argument)
-    if str(cause).startswith("Multiple revisions"):
-        among = ", ".join(sorted(known_id for known_id in known if known_id.startswith(wanted)))
+    among = sorted(revision for revision in known if revision.startswith(wanted))
+    if len(among) > 1:
         return HistoryError(
-            f"{wanted!r} is the beginning of several revisions: {among}", hint="write more of it"
+            f"{wanted!r} is the beginning of several revisions: {', '.join(among)}",
+            hint="write more of it",
         )
     near = difflib.get_close_matches(wanted, known, 1, 0.4)
     return HistoryError(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from work_data_hub.config.database_url import mask
+from work_data_hub.domain.run.plan import RunResult
+from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.alembic_bridge.observer import LogObserver
 
 if TYPE_CHECKING:
@@ -14,7 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.record.target import EnvironmentClass
-    from work_data_hub.domain.run.plan import Plan, RunResult
+    from work_data_hub.domain.run.plan import Plan, Progress
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
 
@@ -53,7 +56,7 @@ class Request:
         look: is given the database, where a command only reads it.
         empty: empties the database, where a reset was asked for.
         plan: written by the run.
-        result: written by the run when it changed something or had nothing to do.
+        result: written by the run when it ends.
     """
 
     database_url: str | URL | None = None
@@ -74,6 +77,30 @@ class Request:
     ) -> Request:
         """Return a request whose observer is the log where none is given."""
         return cls(database_url, permissions=permissions, observer=observer or LogObserver())
+
+    def report(self, progress: Progress, url: URL, after: tuple[str, ...] = ()) -> None:
+        """Write down what the run did, for the front door.
+
+        Args:
+            progress: how far it got.
+            url: the database.
+            after: the revisions that the database is at now, where that was looked at.
+        """
+        self.plan, steps = progress.plan, tuple(progress.finished)
+        self.result = RunResult(mask(url), progress.plan.current, after, steps)
+
+    def reported(self) -> RunResult:
+        """Return what env.py reported.
+
+        Raises:
+            RefusedError: it reported nothing.
+        """
+        if self.result is None:
+            raise RefusedError(
+                "env.py did not hand over to the package, so nothing is known of what it did",
+                hint="it must call work_data_hub.io.schema.environment.run",
+            )
+        return self.result
 
 
 def request_of(config: Config) -> Request:

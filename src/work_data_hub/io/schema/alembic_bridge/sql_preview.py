@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from alembic import command
 
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema.alembic_bridge import commands as alembic_commands
+from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Request
 
 if TYPE_CHECKING:
@@ -50,5 +50,5 @@ def sql(
         config.output_buffer = written
         (command.downgrade if downgrade else command.upgrade)(config, revision, sql=True)
 
-    alembic_commands.call(Request(database_url=database_url), write, alembic_ini)
+    commands.run(Request(database_url=database_url), write, alembic_ini)
     return written.getvalue()

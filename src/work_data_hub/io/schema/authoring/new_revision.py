@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema.alembic_bridge import commands as alembic_commands
+from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Request
 from work_data_hub.io.schema.authoring.writer import one_line
 from work_data_hub.io.schema.revisions.head_file import head_file_of, write_head_file
@@ -90,7 +90,7 @@ def make_revision(
         made.extend(script for script in scripts if script is not None)
         _keep_head_file(quiet)
 
-    alembic_commands.call(Request(database_url=database_url), write, alembic_ini)
+    commands.run(Request(database_url=database_url), write, alembic_ini)
     return tuple(_described(script) for script in made)
 
 

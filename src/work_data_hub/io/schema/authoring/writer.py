@@ -22,27 +22,38 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
 
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+
 # What alembic.util.rev_id() makes when nobody chose an id.
 _RANDOM_ID = re.compile(r"[0-9a-f]{12}")
-
-
 _BOOLEANS: dict[type, Literal["sa.true()", "sa.false()"]] = {
     sa.sql.expression.True_: "sa.true()",
     sa.sql.expression.False_: "sa.false()",
 }
 
 
-def name_by_the_rule(
+def prepare_new_files(
+    configuration: Configuration, guard: Callable[[], AbstractContextManager[None]]
+) -> None:
+    """Make the revisions that the running command writes follow the rule, if the project does.
+
+    Args:
+        configuration: of the call of env.py.
+        guard: what words the faults of the writing for people.
+    """
+    scripts, follows_the_rule = configuration.environment.script, configuration.follows_the_rule
+    if follows_the_rule:
+        _name_by_the_rule(scripts, guard)
+    _keep_head_file(scripts, guard, create=follows_the_rule)
+
+
+def _name_by_the_rule(
     scripts: ScriptDirectory, guard: Callable[[], AbstractContextManager[None]]
 ) -> None:
     """Make every revision that this ``ScriptDirectory`` writes follow the naming rule.
 
     Alembic writes the file after env.py has ended, and `alembic merge` offers no other place
     to choose an id: its directives hook is not called.
-
-    Args:
-        scripts: the directory of the running command.
-        guard: what words the faults of the writing for people.
     """
     generate = scripts.generate_revision
 
@@ -55,16 +66,10 @@ def name_by_the_rule(
     scripts.generate_revision = generate_by_the_rule  # type: ignore[method-assign,assignment]
 
 
-def keep_head_file(
+def _keep_head_file(
     scripts: ScriptDirectory, guard: Callable[[], AbstractContextManager[None]], *, create: bool
 ) -> None:
-    """Make the head file follow every revision that this ``ScriptDirectory`` writes.
-
-    Args:
-        scripts: the directory of the running command.
-        guard: what words the faults of the writing for people.
-        create: whether a project without the file gets one.
-    """
+    """Make the head file follow every revision that this ``ScriptDirectory`` writes."""
     generate = scripts.generate_revision
     path = head_file_of(scripts.dir)
 

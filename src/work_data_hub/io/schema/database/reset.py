@@ -10,7 +10,7 @@ from alembic import command
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.run import protection
 from work_data_hub.errors import RefusedError, UsageError
-from work_data_hub.io.schema.alembic_bridge import commands as alembic_commands
+from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.database.content import DatabaseObject, drop_content, read_content
 from work_data_hub.io.schema.record import identity
@@ -57,12 +57,7 @@ def plan_reset(
     Raises:
         RefusedError, WorkDataHubError: as ``reset``.
     """
-    found: list[ResetPlan] = []
-    request = Request(
-        database_url=database_url, look=lambda view: found.append(_planned(view, schemas))
-    )
-    alembic_commands.look(request, alembic_ini)
-    return found[0]
+    return commands.seen(lambda view: _planned(view, schemas), database_url, alembic_ini)
 
 
 def reset(
@@ -91,19 +86,18 @@ def reset(
             revision failed, and those before it are there.
         WorkDataHubError: as ``migration_runner.upgrade``.
     """
-    # Asked before any lock is taken, and again under it (RunGuard.refuse_reset).
+    # Asked before any lock is taken, and again under it (Admission.refuse_reset).
     plan = plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
     emptying = Request.of(database_url, Permissions(), observer)
     emptying.empty = lambda view: drop_content(
         view.connection, plan.schemas, view.settings.lock_timeout
     )
-    alembic_commands.call(emptying, command.ensure_version, alembic_ini)
+    commands.run(emptying, command.ensure_version, alembic_ini).reported()
     building = Request.of(
         database_url, Permissions(ephemeral=plan.environment == "ephemeral"), observer
     )
-    return alembic_commands.run(
-        building, lambda config: command.upgrade(config, "heads"), alembic_ini
-    )
+    commands.run(building, lambda config: command.upgrade(config, "heads"), alembic_ini)
+    return building.reported()
 
 
 def _planned(view: DatabaseView, further_schemas: Sequence[str]) -> ResetPlan:

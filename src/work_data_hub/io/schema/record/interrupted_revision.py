@@ -11,11 +11,16 @@ import sqlalchemy as sa
 
 from work_data_hub.domain.sql.concurrent_index import built_by, without_comments
 from work_data_hub.errors import MigrationFailedError
+from work_data_hub.io.schema.record.framework_tables import framework_tables
+from work_data_hub.io.schema.record.runner import this_runner
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from sqlalchemy.engine import Connection
+
+    from work_data_hub.domain.run.plan import Step
 
 _SHOWN_CHARACTERS = 80
 # What may simply be run again.
@@ -69,25 +74,63 @@ class Interrupted:
         )
 
 
-def read_interrupted(connection: Connection, marks: sa.Table, history: str) -> Interrupted | None:
-    """Return the revision of a history that did not end, if there is one.
+class Marks:
+    """The marks of one history: a revision that leaves its transaction, while it runs.
+
+    Writing happens in the transaction of the connection, and commits or ends with it.
 
     Args:
         connection: to the database.
-        marks: the framework's table of them, which is there.
+        schema: where the framework's tables are, or will be.
         history: the name of the version table.
     """
-    row = connection.execute(sa.select(marks).where(marks.c.history == history)).first()
-    if row is None:
-        return None
-    return Interrupted(
-        revision=row.revision,
-        direction=row.direction,
-        started_at=row.started_at,
-        who=f"{row.os_user}@{row.host}",
-        committed=tuple(json.loads(row.committed)),
-        running=row.running,
-    )
+
+    def __init__(self, connection: Connection, schema: str | None, history: str) -> None:
+        self.connection = connection
+        self._table = framework_tables(schema).in_progress
+        self._history = history
+        self._is_of_history = self._table.c.history == history
+
+    def read(self) -> Interrupted | None:
+        """Return the revision that did not end, if there is one; the table is there."""
+        row = self.connection.execute(sa.select(self._table).where(self._is_of_history)).first()
+        if row is None:
+            return None
+        return Interrupted(
+            revision=row.revision,
+            direction=row.direction,
+            started_at=row.started_at,
+            who=f"{row.os_user}@{row.host}",
+            committed=tuple(json.loads(row.committed)),
+            running=row.running,
+        )
+
+    def write(self, step: Step, started_at: datetime, committed: Sequence[str]) -> None:
+        """Mark a revision, before its transaction is left."""
+        runner = this_runner()
+        mark = {
+            "history": self._history,
+            "revision": step.revision,
+            "direction": step.direction,
+            "started_at": started_at,
+            "os_user": runner.os_user,
+            "host": runner.host,
+            "committed": json.dumps(committed),
+            "running": None,
+        }
+        self.connection.execute(self._table.insert().values(mark))
+
+    def update(self, committed: Sequence[str], running: str | None) -> None:
+        """Note what was committed since, and what is running."""
+        self.connection.execute(
+            self._table.update()
+            .where(self._is_of_history)
+            .values(committed=json.dumps(committed), running=running)
+        )
+
+    def forget(self) -> None:
+        """Remove the mark."""
+        self.connection.execute(self._table.delete().where(self._is_of_history))
 
 
 def _shown(text: str) -> str:

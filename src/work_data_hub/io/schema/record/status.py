@@ -11,8 +11,8 @@ from work_data_hub.domain.run.plan import Step
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
-from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
-from work_data_hub.io.schema.record.interrupted_revision import read_interrupted
+from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES
+from work_data_hub.io.schema.record.interrupted_revision import Marks
 from work_data_hub.io.schema.record.journal import Journal, JournalEntry
 
 if TYPE_CHECKING:
@@ -190,8 +190,8 @@ def _of_the_past(
     versions: tuple[str, ...],
 ) -> Iterator[Problem]:
     if facts.framework_tables >= NAMES:
-        marks = framework_tables(facts.schema).in_progress
-        if interrupted := read_interrupted(view.connection, marks, view.history):
+        marks = Marks(view.connection, facts.schema, view.history)
+        if interrupted := marks.read():
             fault = interrupted.as_fault()
             yield Problem("interrupted", fault.message, fault.hint)
     applied = history_check.applied_scripts(view.scripts, versions)

@@ -6,8 +6,7 @@ import time
 from typing import TYPE_CHECKING, Protocol
 
 from work_data_hub.domain.run.plan import Plan, Step
-from work_data_hub.io.schema.alembic_bridge.observer import LogObserver
-from work_data_hub.io.schema.locks.retries import Retries, is_lock_failure
+from work_data_hub.io.schema.locks.retries import is_lock_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -15,16 +14,15 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import Script
 
+    from work_data_hub.domain.run.plan import Progress
     from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
+    from work_data_hub.io.schema.locks.retries import Retries
 
     Steps = Callable[[tuple[str, ...], MigrationContext], Iterable[MigrationStep]]
 
 
 class Guard(Protocol):
-    """What stands around the steps of a run that changes a database."""
-
-    def admit(self, plan: Plan, context: MigrationContext) -> None:
-        """Raise when the plan may not run; called under the run lock, before the first step."""
+    """What stands around the steps of a run."""
 
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """A step is about to run."""
@@ -53,37 +51,30 @@ class Execution:
 
     Args:
         plan_steps: Alembic's own function that turns the current heads into steps.
-        preview: plan, and run nothing.
-        guard: what stands around the steps; None when nothing is changed.
-        retries: when a step that did not get its locks is tried again; None for never.
-        observer: is told how the run goes; the log when it is left out.
+        admit: raises when the plan may not run; called under the run lock, before the first step.
+        guard: what stands around the steps.
+        retries: when a step that did not get its locks is tried again.
+        observer: is told how the run goes.
+        progress: is kept up to date.
     """
 
     def __init__(
         self,
         plan_steps: Steps,
         *,
-        preview: bool = False,
-        guard: Guard | None = None,
-        retries: Retries | None = None,
-        observer: RunObserver | None = None,
+        admit: Callable[[Plan, MigrationContext], None],
+        guard: Guard,
+        retries: Retries,
+        observer: RunObserver,
+        progress: Progress,
     ) -> None:
         self._plan_steps = plan_steps
-        self._preview = preview
+        self._admit = admit
         self._guard = guard
-        self._retries = retries or Retries(0)
-        self._observer = observer or LogObserver()
+        self._retries = retries
+        self._observer = observer
+        self._progress = progress
         self._planned: list[MigrationStep] | None = None
-        self.plan = Plan((), ())
-        self.finished: list[Step] = []
-        self.running: Step | None = None
-        self.left_a_part = False
-
-    @property
-    def pending(self) -> tuple[Step, ...]:
-        """The steps that were not reached."""
-        reached = len(self.finished) + (self.running is not None)
-        return self.plan.steps[reached:]
 
     def run(self, run_migrations: Callable[[], None]) -> None:
         """Run Alembic; a step that did not get its locks is tried again, and no other.
@@ -98,35 +89,36 @@ class Execution:
             try:
                 return run_migrations()
             except BaseException as error:
-                if self._guard is None:
-                    raise
-                if self.running is None:
+                if self._progress.running is None:
                     self._give_way(error)
-                    continue
-                blocker = self._guard.blocked_by()
-                self.left_a_part = not self._guard.can_be_repeated
-                self._guard.fail(self.running, error)
-                if _was_interrupted(error):
-                    raise KeyboardInterrupt from error
-                if self.left_a_part or not is_lock_failure(error):
-                    raise
-                pause = self._retries.pause()
-                if pause is None:
-                    error.add_note(f"its locks were held by {blocker}")
-                    raise
-                self._observer.waiting(
-                    f"{self.running} did not get its locks ({blocker}); again in {pause:.1f} s"
-                )
-                time.sleep(pause)
+                else:
+                    self._wait_for_locks(error, self._progress.running)
 
     def _give_way(self, error: BaseException) -> None:
         """Wait when the version table itself is locked; raise for every other error."""
-        assert self._guard is not None
         pause = self._retries.pause() if is_lock_failure(error) else None
         if pause is None:
             raise error
         self._guard.give_way()
         self._observer.waiting(f"the version table is locked; again in {pause:.1f} s")
+        time.sleep(pause)
+
+    def _wait_for_locks(self, error: BaseException, failed: Step) -> None:
+        """Wait when a step did not get its locks; raise for every other error."""
+        blocker = self._guard.blocked_by()
+        self._progress.left_a_part = not self._guard.can_be_repeated
+        self._guard.fail(failed, error)
+        if _was_interrupted(error):
+            raise KeyboardInterrupt from error
+        if self._progress.left_a_part or not is_lock_failure(error):
+            raise error
+        pause = self._retries.pause()
+        if pause is None:
+            error.add_note(f"its locks were held by {blocker}")
+            raise error
+        self._observer.waiting(
+            f"{failed} did not get its locks ({blocker}); again in {pause:.1f} s"
+        )
         time.sleep(pause)
 
     def steps(self, heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
@@ -135,35 +127,36 @@ class Execution:
         A second call goes on with the plan of the first: `-1` from where a failed attempt left
         the database would be another revision.
         """
+        progress = self._progress
         if self._planned is None:
-            self.plan = Plan(tuple(heads), ())
+            progress.plan = plan_of(heads)
             planned = list(self._plan_steps(heads, context))
-            self.plan = Plan(tuple(heads), tuple(_described(step) for step in planned))
-            if self._preview:
-                return
-            if self._guard is not None:
-                self._guard.admit(self.plan, context)
+            progress.plan = plan_of(heads, planned)
+            self._admit(progress.plan, context)
             self._planned = planned
-            self._observer.planned(self.plan)
-        rest = list(zip(self._planned, self.plan.steps, strict=True))[len(self.finished) :]
+            self._observer.planned(progress.plan)
+        rest = list(zip(self._planned, progress.plan.steps, strict=True))[len(progress.finished) :]
         for step, described in rest:
             yield from self._watched(step, described, context)
 
     def _watched(
         self, step: MigrationStep, described: Step, context: MigrationContext
     ) -> Iterator[MigrationStep]:
-        self.running = described
+        self._progress.running = described
         started = time.monotonic()
-        if self._guard is not None:
-            self._guard.begin(described, getattr(step, "revision", None), context)
+        self._guard.begin(described, getattr(step, "revision", None), context)
         self._observer.started(described)
         yield step
-        self.finished.append(described)
-        self.running = None
+        self._progress.finished.append(described)
+        self._progress.running = None
         self._retries.reset()
-        if self._guard is not None:
-            self._guard.finish()
+        self._guard.finish()
         self._observer.finished(described, time.monotonic() - started)
+
+
+def plan_of(heads: tuple[str, ...], steps: Iterable[MigrationStep] = ()) -> Plan:
+    """Return Alembic's steps from these heads as a plan."""
+    return Plan(tuple(heads), tuple(_described(step) for step in steps))
 
 
 def _was_interrupted(error: BaseException | None) -> bool:

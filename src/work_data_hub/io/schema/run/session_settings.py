@@ -6,12 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from work_data_hub.io.schema.engine import driver_connection
+
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
 _READ = """
-    SELECT current_setting('lock_timeout'), current_setting('statement_timeout'),
-           current_setting('search_path')
+    SELECT current_setting('lock_timeout') AS lock_timeout,
+           current_setting('statement_timeout') AS statement_timeout,
+           current_setting('search_path') AS search_path
 """
 _WRITE = """
     SELECT set_config('lock_timeout', :lock_timeout, :is_local),
@@ -41,28 +44,24 @@ class SessionSettings:
         statement_timeout: float,
     ) -> None:
         self._connection = connection
-        self._lock_timeout = lock_timeout
-        self._is_postgresql = connection.dialect.name == "postgresql"
+        self._backend_pid = backend_pid
+        self._is_postgresql = backend_pid is not None
+        self._is_pooled = False
+        self._found: dict[str, str] = {}
+        self._lock_timeout = _milliseconds(lock_timeout)
+        self._statement_timeout = _milliseconds(statement_timeout)
+
+    def apply(self) -> None:
+        """Read what the session has, and set ours for the run; commits."""
         if not self._is_postgresql:
             return
         # A pooler greets with a process number of its own making.
-        raw: Any = connection.connection.driver_connection
-        self._is_pooled = raw.info.backend_pid != backend_pid
-        found = connection.exec_driver_sql(_READ).one()
-        self._found = dict(
-            zip(("lock_timeout", "statement_timeout", "search_path"), found, strict=True)
-        )
-        self._ours = {
-            **self._found,
-            "lock_timeout": _milliseconds(lock_timeout),
-            "statement_timeout": _milliseconds(statement_timeout),
-        }
-
-    def apply(self) -> None:
-        """Set them for the run; commits."""
-        if self._is_postgresql and not self._is_pooled:
+        raw = driver_connection(self._connection)
+        self._is_pooled = raw.info.backend_pid != self._backend_pid
+        self._found = dict(self._connection.exec_driver_sql(_READ).mappings().one())
+        if not self._is_pooled:
             self._write(self._ours, is_local=False)
-            self._connection.commit()
+        self._connection.commit()
 
     def begin_revision(self) -> None:
         """Set them for the transaction that begins, where the session is not ours."""
@@ -88,9 +87,17 @@ class SessionSettings:
             seconds: how long.
         """
         if not self._is_pooled:
-            value = _milliseconds(self._lock_timeout if seconds is None else seconds)
+            value = self._lock_timeout if seconds is None else _milliseconds(seconds)
             with raw.cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
+
+    @property
+    def _ours(self) -> dict[str, str]:
+        return {
+            **self._found,
+            "lock_timeout": self._lock_timeout,
+            "statement_timeout": self._statement_timeout,
+        }
 
     def _write(self, values: dict[str, str], *, is_local: bool) -> None:
         self._connection.execute(sa.text(_WRITE), {**values, "is_local": is_local})

@@ -1,0 +1,72 @@
+"""How a call of env.py configures Alembic: what it passes itself, and what the package decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from alembic.util import asbool
+
+from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
+from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.config import DatabaseTarget, Settings
+
+
+class Configuration:
+    """What one call of env.py works with.
+
+    Args:
+        environment: Alembic's context of the call.
+        options: for ``EnvironmentContext.configure``; what the package decides overrules them.
+    """
+
+    def __init__(self, environment: EnvironmentContext, options: Mapping[str, Any]) -> None:
+        self.environment = environment
+        self._options = options
+
+    @property
+    def version_table(self) -> str:
+        """The name of the version table."""
+        return str(self._options.get("version_table", VERSION_TABLE))
+
+    @property
+    def schema(self) -> str | None:
+        """The schema that env.py gave for it, if any."""
+        schema = self._options.get("version_table_schema")
+        return None if schema is None else str(schema)
+
+    @property
+    def follows_the_rule(self) -> bool:
+        """Whether new revisions of this project are named by their time."""
+        return asbool(self.environment.config.get_alembic_option("revision_environment"))
+
+    def view(
+        self, connection: Connection, target: DatabaseTarget, settings: Settings
+    ) -> DatabaseView:
+        """Return what was decided on, for those who work on the database."""
+        return DatabaseView(
+            connection, self.environment.script, target, settings, self.version_table, self.schema
+        )
+
+    def apply(self, **decided: Any) -> None:
+        """Configure Alembic.
+
+        Args:
+            decided: options that the package decides in this kind of call.
+        """
+        self.environment.configure(
+            **{**self._options, "include_name": self._without_our_tables, **decided}
+        )
+
+    def _without_our_tables(self, name: str | None, kind: str, parents: Any) -> bool:
+        """Hide the framework's tables from autogenerate and check."""
+        if kind == "table" and name in {*NAMES, self.version_table}:
+            return False
+        include = self._options.get("include_name")
+        return include is None or bool(include(name, kind, parents))

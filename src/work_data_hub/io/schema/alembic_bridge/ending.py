@@ -1,0 +1,74 @@
+"""How a call of env.py ends when it does not end well: worded, and with an exit code."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from work_data_hub.config.database_url import scrub
+from work_data_hub.domain.run.plan import Progress
+from work_data_hub.errors import RunInterrupted
+from work_data_hub.io.schema.alembic_bridge.call import from_command_line
+from work_data_hub.io.schema.alembic_bridge.faults import as_fault, interrupted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import URL
+
+    from work_data_hub.errors import WorkDataHubError
+
+
+class Ending:
+    """Words what ends a call of env.py; it is told how far the call got.
+
+    Args:
+        environment: Alembic's context of the call.
+
+    Attributes:
+        progress: of the run, if there is one.
+        url: the database, once it was decided on; its password is hidden.
+    """
+
+    def __init__(self, environment: EnvironmentContext) -> None:
+        self._environment = environment
+        self.progress = Progress()
+        self.url: URL | None = None
+
+    @contextmanager
+    def faults_for_people(self) -> Iterator[None]:
+        """Word every foreseeable fault; under the `alembic` command, end with its exit code.
+
+        Raises:
+            WorkDataHubError: for a program that called Alembic.
+            RunInterrupted: for Ctrl-C.
+        """
+        try:
+            yield
+        except Exception as error:
+            asked = str(self._environment.context_opts.get("destination_rev", ""))
+            scripts = self._environment.script
+            fault = as_fault(error, scripts=scripts, progress=self.progress, asked=asked)
+            if fault is None:
+                raise
+            if self.url is not None:
+                url = self.url
+                fault.hide(lambda text: scrub(text, url))
+            self._end_command(fault, error)
+            if fault is error:
+                raise
+            raise fault from error
+        except KeyboardInterrupt as error:
+            left = interrupted(self.progress)
+            self._end_command(left, error)
+            raise RunInterrupted(left) from error
+
+    def _end_command(self, fault: WorkDataHubError, error: BaseException) -> None:
+        """Under the `alembic` command say it and end; a program gets the error itself."""
+        config = self._environment.config
+        raises = getattr(config.cmd_opts, "raiseerr", False)
+        if from_command_line(config) and not raises:
+            print(fault.for_people(), file=sys.stderr)  # noqa: T201
+            raise SystemExit(fault.exit_code) from error

@@ -1,0 +1,176 @@
+"""May this run touch this database? Decided under the run lock, before anything is changed."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from work_data_hub.domain.run import protection
+from work_data_hub.errors import HistoryError, RefusedError
+from work_data_hub.io.schema.locks.advisory_lock import lock_key
+from work_data_hub.io.schema.record import history_check, identity
+from work_data_hub.io.schema.record.facts import read_facts
+from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
+from work_data_hub.io.schema.record.interrupted_revision import Marks
+from work_data_hub.io.schema.record.journal import Journal
+from work_data_hub.io.schema.run import recovery
+
+if TYPE_CHECKING:
+    from alembic.runtime.migration import MigrationContext
+
+    from work_data_hub.domain.record.target import EnvironmentClass, Target
+    from work_data_hub.domain.run.plan import Plan
+    from work_data_hub.domain.run.protection import Refusal
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.alembic_bridge.request import Permissions
+    from work_data_hub.io.schema.record.facts import DatabaseFacts
+
+log = logging.getLogger(__name__)
+
+
+class Admission:
+    """Admits a run, or refuses it.
+
+    Args:
+        view: the database, its connection not in a transaction, under the run lock.
+        facts: the surroundings of the run.
+        target: what the database is.
+        permissions: what the caller confirmed or asked for beside the run itself.
+    """
+
+    def __init__(
+        self, view: DatabaseView, facts: DatabaseFacts, target: Target, permissions: Permissions
+    ) -> None:
+        self.view = view
+        self.facts = facts
+        self.marks = Marks(view.connection, facts.schema, view.history)
+        self.journal = Journal(view.connection, facts.schema, view.history, facts.user)
+        self._target = target
+        self._permissions = permissions
+
+    @classmethod
+    def of(cls, view: DatabaseView, permissions: Permissions) -> Admission:
+        """Ask the database what must be known, and leave it without a transaction."""
+        facts = read_facts(view.connection, view.history, view.schema)
+        target = identity.read_target(view.connection, facts, view.settings.environment)
+        view.connection.rollback()
+        return cls(view, facts, target, permissions)
+
+    @property
+    def schema(self) -> str | None:
+        """The schema of the version table: a revision may empty the search path."""
+        return self.facts.schema
+
+    def refuse_strangers(self) -> None:
+        """Refuse a session of another class, and a database whose record was removed.
+
+        Raises:
+            RefusedError: with the way out.
+        """
+        if self.facts.has_framework_tables:
+            missing = NAMES - self.facts.framework_tables
+            _refuse(protection.check_record(self._target, missing))
+        _refuse(protection.check_environment(self._target, self.view.settings.environment))
+
+    def refuse_destruction(self, operation: str) -> None:
+        """Refuse to destroy on staging and prod, unless the database was named.
+
+        Raises:
+            RefusedError: with the way out.
+        """
+        _refuse(protection.check_destructive(self._target, operation, self._permissions.confirm))
+
+    def refuse_reset(self) -> None:
+        """Refuse to drop everything, unless the database is dev or a throw-away one.
+
+        Raises:
+            RefusedError: with the reason.
+        """
+        _refuse(protection.check_reset(self._target))
+        _refuse(protection.check_environment(self._target, self.view.settings.environment))
+
+    def record_environment(self, wanted: EnvironmentClass) -> None:
+        """Record another environment class, as the caller asked; it is journalled.
+
+        Raises:
+            RefusedError: the database was not confirmed.
+        """
+        _refuse(protection.check_recording(self._target, wanted, self._permissions.confirm))
+        before = self._target.identity.environment if self._target.identity else "nothing"
+        connection = self.view.connection
+        with connection.begin():
+            self._create_tables()
+            found = self._target.identity or identity.new_identity(wanted, self.facts.pin)
+            recorded = identity.with_environment(found, wanted)
+            # The strictest record counts: every history of the database must say the same.
+            for schema in {self.schema, *self.facts.identity_schemas}:
+                identity.record(connection, schema, recorded)
+            self.journal.add(recorded.id, "record", detail=f"{before} -> {wanted}")
+
+    def admit(self, plan: Plan, context: MigrationContext) -> None:
+        """Decide; then record identity, and what was applied before.
+
+        Raises:
+            WorkDataHubError: the plan may not run; nothing was changed.
+        """
+        destructive = [step for step in plan.steps if step.is_destructive]
+        if destructive:
+            self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
+        if self.facts.has_framework_tables:
+            recovery.clear_up(
+                self.marks, self._permissions.resolved, self.view.settings.lock_deadline
+            )
+        self._create_tables()
+        self._record_identity()
+        if context.purge:
+            self.journal.add("base", "stamp", detail="purged")
+        self._check_history(context.get_current_heads())
+        self.view.connection.commit()
+
+    def _create_tables(self) -> None:
+        if self.facts.has_framework_tables:
+            return
+        connection = self.view.connection
+        if connection.dialect.name == "postgresql":
+            # Two histories have two run locks, and create one set of tables between them.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key(JOURNAL)})")
+        if not sa.inspect(connection).has_table(JOURNAL, schema=self.schema):
+            framework_tables(self.schema).create(connection)
+
+    def _record_identity(self) -> None:
+        session = self.view.settings.environment
+        environment = "ephemeral" if self._permissions.ephemeral else session
+        wanted = self._target.identity or identity.new_identity(environment, self.facts.pin)
+        if not identity.is_recorded(self.view.connection, self.schema, wanted):
+            identity.record(self.view.connection, self.schema, wanted)
+
+    def _check_history(self, heads: tuple[str, ...]) -> None:
+        scripts = self.view.scripts
+        applied = history_check.applied_scripts(scripts, heads)
+        entries = self.journal.entries()
+        self.journal.adopt(
+            (script.revision, history_check.source_mark(script))
+            for script in history_check.unknown_to(entries, applied)
+        )
+        for finding in history_check.findings(entries, applied, scripts):
+            self._judge(finding)
+
+    def _judge(self, finding: history_check.HistoryFinding) -> None:
+        if finding.revision in self._permissions.accept:
+            script = self.view.scripts.get_revision(finding.revision) if finding.path else None
+            source = history_check.source_mark(script) if script is not None else None
+            self.journal.add(finding.revision, "accept", source=source, detail=str(finding))
+        elif self.view.settings.edited_revisions == "warn":
+            log.warning("%s", finding)
+        else:
+            raise HistoryError(
+                str(finding),
+                hint=history_check.WAY_OUT.format(finding.revision),
+            )
+
+
+def _refuse(refusal: Refusal | None) -> None:
+    if refusal is not None:
+        raise RefusedError(refusal.reason, hint=refusal.way_out)

@@ -1,0 +1,78 @@
+"""Looks at a database for those who ask: what is current or pending, what differs; no change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from sqlalchemy.engine import URL
+
+from work_data_hub.config import get_settings
+from work_data_hub.errors import CheckFoundError
+from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.alembic_bridge import model_differences
+from work_data_hub.io.schema.alembic_bridge.database_choice import choose
+from work_data_hub.io.schema.alembic_bridge.request import request_of
+from work_data_hub.io.schema.authoring.writer import prepare_new_files
+from work_data_hub.io.schema.run.executor import plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+
+    from alembic.runtime.environment import EnvironmentContext
+    from alembic.runtime.migration import MigrationContext, MigrationStep
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+    from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
+    from work_data_hub.io.schema.alembic_bridge.ending import Ending
+
+
+def look(configuration: Configuration, ending: Ending) -> None:
+    """Run a command of Alembic that only reads the database, and what the front door asks.
+
+    Args:
+        configuration: of the call of env.py.
+        ending: is told which database it is, and the plan.
+    """
+    environment, settings = configuration.environment, get_settings()
+    request = request_of(environment.config)
+    choice = choose(environment, settings)
+    ending.url = choice.target.url
+    plan_steps = environment.context_opts["fn"]
+
+    def only_plan(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
+        ending.progress.plan = plan_of(heads)
+        _refuse_to_generate_from(heads, environment)
+        ending.progress.plan = plan_of(heads, plan_steps(heads, context))
+        return iter(())
+
+    with _opened(choice) as connection:
+        configuration.apply(connection=connection, fn=only_plan, dont_mutate=True)
+        prepare_new_files(configuration, ending.faults_for_people)
+        environment.run_migrations()
+        versions = environment.get_context().get_current_heads()
+        request.report(ending.progress, choice.target.url, versions)
+        if request.look is not None:
+            view = configuration.view(connection, choice.target, settings)
+            request.look(replace(view, versions=ending.progress.plan.current))
+    model_differences.report(environment)
+
+
+def _opened(choice: DatabaseChoice) -> AbstractContextManager[Connection]:
+    if choice.connection is None and not engine.exists(choice.target.url):
+        # To look at a database that is not there must not create it.
+        return engine.connect(URL.create("sqlite"), read_only=True)
+    return choice.open(read_only=True)
+
+
+def _refuse_to_generate_from(heads: tuple[str, ...], environment: EnvironmentContext) -> None:
+    """Refuse to compare with a database that lacks revisions (as ``run_autogenerate`` would)."""
+    if environment.context_opts.get("revision_context") is None:
+        return
+    scripts = environment.script
+    if set(scripts.get_revisions(heads)) != set(scripts.get_revisions("heads")):
+        raise CheckFoundError(
+            "the database is not at head", hint="run `alembic upgrade head` first"
+        )
