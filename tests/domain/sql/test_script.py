@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from work_data_hub.domain.sql.script import Dialect, Kind, Statement, kind_of, split
+from work_data_hub.domain.sql.lexer import Dialect
+from work_data_hub.domain.sql.script import Statement, split
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -151,69 +152,3 @@ def test_a_psql_command_is_a_statement_of_its_own() -> None:
 def test_the_restrict_lines_of_pg_dump_are_comments() -> None:
     script = "--\n\n\\restrict aB3\n\nSELECT 1;\n\n\\unrestrict aB3\n"
     assert list(split(script, "postgresql")) == [Statement("SELECT 1", 5)]
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("BEGIN", Kind.TRANSACTION_BRACKET),
-        ("begin immediate transaction", Kind.TRANSACTION_BRACKET),
-        ("BEGIN ISOLATION LEVEL SERIALIZABLE", Kind.TRANSACTION_BRACKET),
-        ("START /* now */ TRANSACTION", Kind.TRANSACTION_BRACKET),
-        ("COMMIT", Kind.TRANSACTION_BRACKET),
-        ("COMMIT -- done", Kind.TRANSACTION_BRACKET),
-        ("END WORK", Kind.TRANSACTION_BRACKET),
-        ("END TRANSACTION AND NO CHAIN", Kind.TRANSACTION_BRACKET),
-        ("COMMIT AND CHAIN", Kind.TRANSACTION_END),
-        ("COMMIT PREPARED 'x'", Kind.TRANSACTION_END),
-        ("ROLLBACK", Kind.TRANSACTION_END),
-        ("ROLLBACK /* TO SAVEPOINT x */", Kind.TRANSACTION_END),
-        ("ABORT", Kind.TRANSACTION_END),
-        ("PREPARE TRANSACTION 'x'", Kind.TRANSACTION_END),
-        ("ROLLBACK TO x", Kind.ORDINARY),
-        ("ROLLBACK TRANSACTION TO SAVEPOINT x", Kind.ORDINARY),
-        ("SAVEPOINT x", Kind.ORDINARY),
-        ("RELEASE x", Kind.ORDINARY),
-        ("PREPARE p AS SELECT 1", Kind.ORDINARY),
-        ("INSERT INTO t VALUES ('COMMIT')", Kind.ORDINARY),
-        ("(SELECT 1)", Kind.ORDINARY),
-    ],
-)
-@pytest.mark.parametrize("dialect", BOTH)
-def test_what_begins_or_ends_a_transaction_is_known(
-    text: str, kind: Kind, dialect: Dialect
-) -> None:
-    assert kind_of(Statement(text, 1), dialect) is kind
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        ("\\connect other", Kind.CLIENT_COMMAND),
-        ("COPY t FROM stdin", Kind.COPY_STREAM),
-        ("COPY public.t (a, b) FROM STDIN WITH (FORMAT csv)", Kind.COPY_STREAM),
-        ("COPY (SELECT * FROM t) TO STDOUT", Kind.COPY_STREAM),
-        ("COPY t FROM '/srv/from stdin'", Kind.ORDINARY),
-        ("SET standard_conforming_strings = off", Kind.BACKSLASH_STRINGS),
-        ("SET LOCAL standard_conforming_strings TO 'off'", Kind.BACKSLASH_STRINGS),
-        ("SET standard_conforming_strings = on", Kind.ORDINARY),
-        ("SET search_path = ''", Kind.ORDINARY),
-    ],
-)
-def test_what_postgresql_cannot_take_from_a_file_is_known(text: str, kind: Kind) -> None:
-    assert kind_of(Statement(text, 1), "postgresql") is kind
-
-
-@pytest.mark.parametrize(
-    ("text", "kind"),
-    [
-        (".read other.sql", Kind.CLIENT_COMMAND),
-        ("PRAGMA foreign_keys=OFF", Kind.FOREIGN_KEYS_OFF),
-        ("pragma main.foreign_keys (0)", Kind.FOREIGN_KEYS_OFF),
-        ("PRAGMA foreign_keys = 'no'", Kind.FOREIGN_KEYS_OFF),
-        ("PRAGMA foreign_keys=ON", Kind.ORDINARY),
-        ("PRAGMA foreign_keys", Kind.ORDINARY),
-    ],
-)
-def test_what_sqlite_ignores_in_a_transaction_is_known(text: str, kind: Kind) -> None:
-    assert kind_of(Statement(text, 1), "sqlite") is kind

@@ -9,12 +9,7 @@ from work_data_hub.domain.sqlite.column_names import with_names
 from work_data_hub.domain.sqlite.ddl import Clause, insert_into, parse, render
 from work_data_hub.domain.sqlite.loss import lost
 from work_data_hub.domain.sqlite.merge import Wishes, merge
-from work_data_hub.domain.sqlite.text import (
-    action_of,
-    names_in,
-    names_that_may_turn_into_strings,
-    spelling,
-)
+from work_data_hub.domain.sqlite.text import names_in, names_that_may_turn_into_strings, spelling
 
 EVERYTHING = """CREATE TABLE "odd ""name" ( -- a comment, with a comma
   id integer primary key autoincrement,
@@ -108,26 +103,6 @@ def test_rows_are_copied_into_the_columns_there_are() -> None:
     assert copied == (
         'INSERT INTO t ("id", "old") SELECT s.id, CAST(f(s.x, 1) AS INTEGER) AS x FROM s'
     )
-
-
-@pytest.mark.parametrize(
-    ("statement", "action"),
-    [
-        ('DROP TABLE IF EXISTS main."a b"', ("DROP", "TABLE", "a b", None)),
-        ("alter table [x y] rename to `z`", ("ALTER", "TABLE", "x y", "z")),
-        ("ALTER TABLE t RENAME COLUMN a TO b", ("ALTER", "TABLE", "t", None)),
-        ("/* x */ CREATE UNIQUE INDEX IF NOT EXISTS i ON t (a)", ("CREATE", "INDEX", "i", None)),
-        ("-- x\nCREATE TEMP TABLE t (a)", ("CREATE", "TABLE", "t", None)),
-        ("INSERT OR REPLACE INTO t VALUES (1)", ("INSERT", "", "t", None)),
-        ("UPDATE OR IGNORE t SET a = 1", ("UPDATE", "", "t", None)),
-        ("DELETE FROM t", ("DELETE", "", "t", None)),
-        ("", ("", "", "", None)),
-    ],
-)
-def test_the_first_words_say_what_a_statement_does(
-    statement: str, action: tuple[str, str, str, str | None]
-) -> None:
-    assert tuple(action_of(statement)) == action
 
 
 def test_names_are_told_from_functions_and_strings() -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.sql.lexer import Token, quoted, tokens, unquoted
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
-from work_data_hub.domain.sqlite.text import Token, quoted, tokens, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

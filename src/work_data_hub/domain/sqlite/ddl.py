@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sqlite.text import Token, quoted, tokens, unquoted
+from work_data_hub.domain.sql.lexer import Token, quoted, tokens, unquoted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence

@@ -6,9 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
 from work_data_hub.domain.sqlite.loss import Loss, described, drop_first
-from work_data_hub.domain.sqlite.text import names_in, quoted, spelling, tokens
+from work_data_hub.domain.sqlite.text import names_in, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from work_data_hub.domain.sql.concurrent_index import ConcurrentIndex, built_by
 from work_data_hub.errors import HistoryError, MigrationFailedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
@@ -220,24 +219,3 @@ def test_savepoints_are_a_revisions_own(
     with connect(database_url) as connection:
         assert sa.inspect(connection).has_table("kept")
         assert not sa.inspect(connection).has_table("dropped")
-
-
-@pytest.mark.parametrize(
-    ("statement", "index"),
-    [
-        ("CREATE INDEX CONCURRENTLY a ON t (x)", ConcurrentIndex("a", "t")),
-        (
-            "create unique index concurrently A_b on S.t using gin (x)",
-            ConcurrentIndex("a_b", "S.t"),
-        ),
-        (
-            'CREATE INDEX CONCURRENTLY IF NOT EXISTS "My ""x" ON ONLY "s"."T t" (x)',
-            ConcurrentIndex('My "x', '"s"."T t"'),
-        ),
-        ("CREATE INDEX a ON t (x)", None),
-        ("CREATE INDEX CONCURRENTLY ON t (x)", None),
-        ("DROP INDEX CONCURRENTLY a", None),
-    ],
-)
-def test_the_index_of_a_statement_is_known(statement: str, index: ConcurrentIndex | None) -> None:
-    assert built_by(statement) == index

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from work_data_hub.domain.sql.script import Kind, Statement, kind_of, split
+from work_data_hub.domain.sql.script import Statement, split
+from work_data_hub.domain.sql.statement import Kind, kind_of
 from work_data_hub.errors import RefusedError, SeedFailedError, UsageError
 from work_data_hub.io.schema.engine import first_line, foreign_keys_off
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, CursorResult
 
-    from work_data_hub.domain.sql.script import Dialect
+    from work_data_hub.domain.sql.lexer import Dialect
 
 _STATEMENT_WIDTH, _REASON_WIDTH = 80, 200  # characters
 _AT_BEGIN = "before the first statement: "
@@ -139,7 +140,7 @@ def _accepted(script: str, dialect: Dialect, path: Path) -> tuple[list[Statement
     """Return what to execute, and whether it asks for foreign keys to be off; refuse the rest."""
     statements, foreign_keys_asked_off = [], False
     for statement in split(script, dialect):
-        kind = kind_of(statement, dialect)
+        kind = kind_of(statement.text, dialect)
         if kind in _REFUSED:
             reason, hint = _REFUSED[kind]
             raise _failed(path, statement, statement.line, reason, hint)

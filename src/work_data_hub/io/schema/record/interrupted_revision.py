@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from work_data_hub.domain.sql.concurrent_index import built_by, without_comments
+from work_data_hub.domain.sql.lexer import without_comments
+from work_data_hub.domain.sql.statement import concurrent_index
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.record.framework_tables import framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
@@ -140,5 +141,5 @@ def _shown(text: str) -> str:
 
 def _is_repeatable(statement: str) -> bool:
     """Whether one statement can be run again; of several in one text it is not known."""
-    text = without_comments(statement).strip().removesuffix(";")
-    return ";" not in text and bool(built_by(text) or _REPEATABLE.match(text))
+    text = without_comments(statement, "postgresql").removesuffix(";")
+    return ";" not in text and bool(concurrent_index(text) or _REPEATABLE.match(text))

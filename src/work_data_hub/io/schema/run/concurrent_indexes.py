@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from work_data_hub.errors import LockTimeoutError
 
 if TYPE_CHECKING:
-    from work_data_hub.domain.sql.concurrent_index import ConcurrentIndex
+    from work_data_hub.domain.sql.statement import ConcurrentIndex
 
 State = Literal["missing", "invalid", "valid"]
 

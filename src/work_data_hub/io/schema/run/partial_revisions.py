@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sql.concurrent_index import built_by, without_comments
+from work_data_hub.domain.sql.lexer import without_comments
+from work_data_hub.domain.sql.statement import concurrent_index
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.run import concurrent_indexes
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.run.plan import Step
-    from work_data_hub.domain.sql.concurrent_index import ConcurrentIndex
+    from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.record.interrupted_revision import Marks
     from work_data_hub.io.schema.run.session_settings import SessionSettings
     from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
@@ -68,7 +69,7 @@ class PartialRevisions:
     @property
     def changed_session(self) -> bool:
         """Whether the revision may have changed settings of the session, as dumps do."""
-        return any(_SETTING.search(without_comments(text)) for text in self._executed)
+        return any(_SETTING.search(without_comments(text, "postgresql")) for text in self._executed)
 
     def begin(self, step: Step, context: MigrationContext) -> None:
         """Begin a revision: what it executes from now on is its own."""
@@ -96,7 +97,7 @@ class PartialRevisions:
         """Write down what is about to run outside of a transaction, before it does."""
         if not self._watch.is_outside:
             return
-        if (index := built_by(statement)) is not None:
+        if (index := concurrent_index(statement)) is not None:
             raw = driver_connection(self._connection)
             concurrent_indexes.drop_if_invalid(raw, index, self._patience)
             self._is_foreign = concurrent_indexes.state(raw, index) == "valid"
@@ -112,7 +113,7 @@ class PartialRevisions:
             return
         self._executed.append(statement.strip()[:_KEPT_CHARACTERS])
         if self._watch.is_outside:
-            if (index := built_by(statement)) is not None:
+            if (index := concurrent_index(statement)) is not None:
                 self._verify(index)
             self._update(None)
 

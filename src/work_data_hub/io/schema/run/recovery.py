@@ -6,7 +6,7 @@ import logging
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from work_data_hub.domain.sql.concurrent_index import built_by
+from work_data_hub.domain.sql.statement import concurrent_index
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.run import concurrent_indexes
@@ -51,7 +51,7 @@ def _take_back(interrupted: Interrupted, marks: Marks, patience_seconds: float) 
     if marks.connection.dialect.name == "postgresql":
         with _autocommit(marks.connection) as raw:
             for text in interrupted.statements:
-                if (index := built_by(text)) is not None:
+                if (index := concurrent_index(text)) is not None:
                     # The server may still be building it: that ends before it is dropped.
                     concurrent_indexes.drop_if_invalid(raw, index, patience_seconds)
                     concurrent_indexes.drop_if_there(raw, index)

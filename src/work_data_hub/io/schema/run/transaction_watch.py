@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 from sqlalchemy import event
 
-from work_data_hub.domain.sql.concurrent_index import without_comments
+from work_data_hub.domain.sql.statement import controls_transaction
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.engine import driver_connection
 
@@ -17,11 +16,9 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from work_data_hub.domain.sql.lexer import Dialect
+
 _IDLE = 0  # libpq's PQTRANS_IDLE
-_TRANSACTION_CONTROL = re.compile(
-    r"\s*(?:COMMIT|END|ABORT|PREPARE\s+TRANSACTION|ROLLBACK(?!.*\bTO\b)|BEGIN|START\s+TRANSACTION)\b",
-    re.IGNORECASE,
-)
 
 
 class Listener(Protocol):
@@ -47,6 +44,7 @@ class TransactionWatch:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
         self._listener: Listener | None = None
         self._is_hearing = True
         self._may_commit = False
@@ -104,9 +102,9 @@ class TransactionWatch:
         if self._listener is None or not self._is_hearing or _begins(statement):
             return
         if not self.is_outside:
-            if _TRANSACTION_CONTROL.match(without_comments(statement)):
+            if controls_transaction(statement, self._dialect):
                 self._refuse_commit(self._connection)
-            if self._connection.dialect.name == "sqlite":
+            if self._dialect == "sqlite":
                 self._verify()
         self._listener.before(statement)
 
@@ -132,7 +130,7 @@ class TransactionWatch:
     def _verify(self) -> None:
         """Refuse to go on when a statement has ended the transaction, however it did."""
         raw = driver_connection(self._connection)
-        if self._connection.dialect.name == "sqlite":
+        if self._dialect == "sqlite":
             is_open = raw.in_transaction
         else:
             is_open = raw.info.transaction_status != _IDLE

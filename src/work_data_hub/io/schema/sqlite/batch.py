@@ -10,12 +10,13 @@ import sqlalchemy as sa
 from alembic.operations.batch import ApplyBatchImpl
 from sqlalchemy.schema import CheckConstraint, CreateTable
 
+from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sqlite import ddl as sqlite_ddl
 from work_data_hub.domain.sqlite import merge as sqlite_merge
 from work_data_hub.domain.sqlite.column_names import with_names
 from work_data_hub.domain.sqlite.loss import Loss
 from work_data_hub.domain.sqlite.merge import Wishes
-from work_data_hub.domain.sqlite.text import from_parenthesis_on, names_in, quoted
+from work_data_hub.domain.sqlite.text import from_parenthesis_on, names_in
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 

@@ -6,13 +6,9 @@ import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.loss import Loss
-from work_data_hub.domain.sqlite.text import (
-    names_in,
-    names_that_may_turn_into_strings,
-    quoted,
-    tokens,
-)
+from work_data_hub.domain.sqlite.text import names_in, names_that_may_turn_into_strings
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

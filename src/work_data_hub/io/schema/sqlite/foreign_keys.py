@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Any
 
-from work_data_hub.domain.sqlite.text import quoted
+from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
-    from work_data_hub.domain.sqlite.text import Action
+    from work_data_hub.domain.sql.statement import Action
     from work_data_hub.io.schema.sqlite.census import Census
 
 _MAY_GO = re.compile(r"/\*\s*loses:(.*?)\*/", re.DOTALL | re.IGNORECASE)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 from alembic import context as alembic_context
 from sqlalchemy import event
 
-from work_data_hub.domain.sqlite.text import Action, action_of, quoted
+from work_data_hub.domain.sql.lexer import quoted
+from work_data_hub.domain.sql.statement import Action, action_of
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard

@@ -1,0 +1,140 @@
+"""What one SQL statement does: to which thing, and to the transaction that it runs in."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum, auto
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from work_data_hub.domain.sql.lexer import first_word, tokens, unquoted, without_comments
+
+if TYPE_CHECKING:
+    from work_data_hub.domain.sql.lexer import Dialect
+
+
+class Action(NamedTuple):
+    """What a statement does to one named thing: ``("ALTER", "TABLE", "a", "b")`` renames a to b."""
+
+    verb: str
+    kind: str
+    name: str
+    new_name: str | None = None
+
+
+class Kind(Enum):
+    """What a statement means to somebody who runs the whole script in one transaction."""
+
+    ORDINARY = auto()
+    TRANSACTION_BRACKET = auto()  # BEGIN, COMMIT: says what is done anyway
+    TRANSACTION_END = auto()  # ROLLBACK, COMMIT AND CHAIN: would end it early
+    CLIENT_COMMAND = auto()  # \connect, .read: for psql or sqlite3, not for the engine
+    COPY_STREAM = auto()  # COPY FROM STDIN: what follows is not SQL
+    BACKSLASH_STRINGS = auto()  # standard_conforming_strings = off: changes where strings end
+    FOREIGN_KEYS_OFF = auto()  # PRAGMA foreign_keys = OFF: ignored inside a transaction
+
+
+@dataclass(frozen=True)
+class ConcurrentIndex:
+    """An index that PostgreSQL builds concurrently.
+
+    Attributes:
+        name: as PostgreSQL stores it.
+        table: as the statement names it.
+    """
+
+    name: str
+    table: str
+
+
+def action_of(statement: str) -> Action:
+    """Return what a statement does, read from its first words."""
+    found = list(islice(tokens(statement), _HEAD))
+    words = [token.word for token in found]
+    verb = words[0] if words else ""
+    position = 1
+    while position < len(words) and words[position] in _BETWEEN:
+        position += 1
+    kind = words[position] if verb in ("CREATE", "DROP", "ALTER") and position < len(words) else ""
+    position += bool(kind)
+    while position < len(words) and words[position] in ("IF", "NOT", "EXISTS"):
+        position += 1
+    rest = found[position:]
+    if len(rest) > 2 and rest[1].text == ".":
+        rest = rest[2:]
+    name = unquoted(rest[0].text) if rest else ""
+    if verb == "ALTER" and [token.word for token in rest[1:3]] == ["RENAME", "TO"]:
+        return Action(verb, kind, name, unquoted(rest[3].text) if len(rest) > 3 else "")
+    return Action(verb, kind, name)
+
+
+def kind_of(text: str, dialect: Dialect) -> Kind:
+    """Return what a statement means to somebody who runs the whole script in one transaction."""
+    start = first_word(text, 0, dialect)
+    if text[start : start + 1] in ("\\", "."):
+        return Kind.CLIENT_COMMAND
+    word = _FIRST_WORD.match(text, start)
+    if word is None or word[0].lower() not in _TELLING_WORDS:
+        return Kind.ORDINARY
+    plain = without_comments(text, dialect)
+    return next((kind for kind, rule in _RULES if rule.match(plain)), Kind.ORDINARY)
+
+
+def controls_transaction(text: str, dialect: Dialect) -> bool:
+    """Whether a statement begins, ends or prepares a transaction; savepoints do not."""
+    return kind_of(text, dialect) in (Kind.TRANSACTION_BRACKET, Kind.TRANSACTION_END)
+
+
+def concurrent_index(text: str) -> ConcurrentIndex | None:
+    """Return the index that a statement builds concurrently, if it does."""
+    found = _CONCURRENT_INDEX.match(text, first_word(text, 0, "postgresql"))
+    if found is None:
+        return None
+    name = unquoted(found["name"])
+    stored = name if found["name"].startswith('"') else name.lower()
+    return ConcurrentIndex(stored, found["table"])
+
+
+_FIRST_WORD = re.compile("[A-Za-z]+")
+
+_TELLING_WORDS = frozenset(
+    ("abort", "begin", "commit", "copy", "end", "pragma", "prepare", "rollback", "set", "start")
+)
+_RULES = tuple(
+    (kind, re.compile(rule, re.IGNORECASE | re.DOTALL))
+    for kind, rule in (
+        (Kind.TRANSACTION_BRACKET, r"(begin|start\s+transaction)\b"),
+        (
+            Kind.TRANSACTION_BRACKET,
+            r"(commit|end)(\s+(work|transaction))?(\s+and\s+no\s+chain)?\s*\Z",
+        ),
+        (Kind.ORDINARY, r"rollback(\s+(work|transaction))?\s+to\s"),
+        (Kind.TRANSACTION_END, r"(abort|commit|end|rollback|prepare\s+transaction)\b"),
+        (
+            Kind.COPY_STREAM,
+            r"copy\s*(\(.*\)|[^()']+(\([^)]*\))?)\s*(from\s+stdin|to\s+stdout)\b",
+        ),
+        (
+            Kind.BACKSLASH_STRINGS,
+            r"set\s+((session|local)\s+)?standard_conforming_strings\s*(=|to\b)"
+            r"(?!\s*'?(on|true|yes|1|default)\b)",
+        ),
+        (
+            Kind.FOREIGN_KEYS_OFF,
+            r"pragma\s+(\w+\s*\.\s*)?foreign_keys\s*[=(]\s*['\"]?(off|no|false|0)\b",
+        ),
+    )
+)
+
+_HEAD = 16
+# What may stand between the verb and the table or its kind.
+_BETWEEN = frozenset(("INTO", "FROM", "OR", "TEMP", "TEMPORARY", "UNIQUE", "VIRTUAL")) | frozenset(
+    ("REPLACE", "IGNORE", "ABORT", "FAIL", "ROLLBACK")
+)
+_NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
+_CONCURRENT_INDEX = re.compile(
+    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
+    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
+    re.IGNORECASE,
+)
