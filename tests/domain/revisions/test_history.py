@@ -67,18 +67,7 @@ def test_a_file_that_cannot_be_read_is_a_finding_of_the_history() -> None:
     assert History([RevisionFile("x.py", "", found)]).findings == [found]
 
 
-def test_a_database_is_at_heads_when_it_lacks_no_revision_and_has_no_unknown_one() -> None:
-    found = history(
-        Declared("a"), Declared("b", ("a",)), Declared("c"), Declared("d", ("a",), ("c",))
-    )
-    assert found.is_at_heads(["d", "b"])
-    assert found.is_at_heads(["c", "d", "b"])
-    assert not found.is_at_heads(["b"])
-    assert not found.is_at_heads([])
-    assert not found.is_at_heads(["b", "d", "newer"])
+def test_what_no_file_declares_is_unknown() -> None:
+    found = history(Declared("a"), Declared("b", ("a",)))
     assert found.unknown(["b", "newer"]) == ("newer",)
-
-
-def test_an_empty_history_is_at_heads_with_an_empty_database() -> None:
-    assert history().is_at_heads([])
-    assert not history().is_at_heads(["newer"])
+    assert history().unknown(["newer"]) == ("newer",)

@@ -1,4 +1,4 @@
-"""The revisions of a project as a graph: what is wrong with it, its heads and bases.
+"""The revisions of a project as a graph: its heads, and what is wrong with it.
 
 Only what the quick verbs ask. Plans, order and `label@head` are Alembic's to answer: see
 `io.schema.revision_map`, which is fed from the same values.
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class History:
     """The revision files of a project, in the order in which Alembic loads them.
 
-    Where there are findings, heads and bases are what the readable files say; whether that is
-    so, only the full path can tell.
+    Where there are findings, the heads are what the readable files say; whether that is so,
+    only the full path can tell.
 
     Attributes:
         files: every file that Alembic would load.
@@ -52,19 +52,9 @@ class History:
         needed = {name for needs in self._needs.values() for name in needs}
         return tuple(revision for revision in self.revisions if revision not in needed)
 
-    @property
-    def bases(self) -> tuple[str, ...]:
-        """The revisions that build on none."""
-        return tuple(name for name, each in self.revisions.items() if not each.down_revisions)
-
     def unknown(self, rows: Iterable[str]) -> tuple[str, ...]:
         """Return the version rows that no file knows: the database is ahead of the code."""
         return tuple(row for row in rows if row not in self.revisions)
-
-    def is_at_heads(self, rows: Iterable[str]) -> bool:
-        """Whether a database with these version rows has every revision, and no unknown one."""
-        held = set(rows)
-        return not self.unknown(held) and held.issuperset(self.effective_heads)
 
     def with_needs(self, revisions: Iterable[str]) -> set[str]:
         """Return revisions and all that must be applied before them, as far as files know them."""

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import sqlalchemy as sa
 
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
-from work_data_hub.io.schema.record.facts import read_facts
-from work_data_hub.io.schema.record.framework_tables import JOURNAL, framework_tables
+from work_data_hub.io.schema.record.framework_tables import framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
 
 if TYPE_CHECKING:
@@ -74,14 +73,6 @@ _WRITTEN = ("history", *JournalEntry.__dataclass_fields__)
 
 def _as_it_is(value: Any) -> Any:
     return value
-
-
-def read_journal(connection: Connection, history: str = "alembic_version") -> list[JournalEntry]:
-    """Return the journal of a database, the oldest row first; empty when it has none."""
-    facts = read_facts(connection, history, None)
-    if JOURNAL not in facts.framework_tables:
-        return []
-    return Journal(connection, facts.schema, history, facts.user).entries()
 
 
 class Journal:
