@@ -23,6 +23,7 @@ class History:
         files: every file that Alembic would load.
         revisions: what they declare, by id.
         paths: the file of each id.
+        digests: the digest of its text.
         findings: what cannot be read, and what contradicts itself; empty for a sound history.
     """
 
@@ -30,6 +31,7 @@ class History:
         self.files = tuple(files)
         self.revisions: dict[str, Declared] = {}
         self.paths: dict[str, str] = {}
+        self.digests: dict[str, str] = {}
         self.findings: list[Finding] = []
         for file in files:
             self._add(file)
@@ -85,6 +87,7 @@ class History:
             self._found("duplicate-id", file.path, reason)
         self.revisions[content.revision] = content
         self.paths[content.revision] = file.path
+        self.digests[content.revision] = file.digest
 
     def _found(self, kind: str, path: str, reason: str) -> None:
         self.findings.append(Finding(kind, path, 1, reason))

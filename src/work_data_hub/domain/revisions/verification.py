@@ -82,7 +82,7 @@ def verify_applied(
         history: the revisions, as they were read.
         versions: the rows of the version table.
         journal: every row, the oldest first.
-        read_checksum: reads the checksum of a revision's meaning.
+        read_checksum: reads the checksum of what a file means.
         severity: of a revision that was edited or has vanished since it was applied.
     """
     found = [
@@ -90,12 +90,11 @@ def verify_applied(
         for row in history.unknown(versions)
     ]
     rows = applied_rows(journal)
-    digests = {file.path: file.digest for file in history.files}
     for revision in history.with_needs(versions):
         path = history.paths[revision]
         row = rows.get(revision)
-        digest = digests[path] or None
-        if row and edited_checksum(row, digest, lambda one=revision: read_checksum(one)):  # type: ignore[misc]
+        digest = history.digests[revision]
+        if row and edited_checksum(row, digest, lambda one=path: read_checksum(one)):  # type: ignore[misc]
             message = f"{revision} was edited after it was applied"
             found.append(Finding("edited", path, 1, message, severity))
     for revision in applied_rows(journal, since_last_stamp=True):

@@ -5,17 +5,18 @@ Without a database neither Alembic nor SQLAlchemy is imported.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.revisions.verification import ERROR, WARNING, verify_applied, verify_files
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.revisions import project_files
-from work_data_hub.io.schema.revisions.files import read_project
+from work_data_hub.io.schema.revisions.files import read_checksum, read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of, read_head_file
 from work_data_hub.io.schema.revisions.script_locations import names_by_time
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from work_data_hub.domain.revisions.history import History
     from work_data_hub.domain.revisions.verification import Finding
 
@@ -62,17 +63,6 @@ def verify_database(
     ini, _, history = _project(alembic_ini)
     held = seen(read_held, database_url, ini)
     severity = ERROR if get_settings().edited_revisions == "stop" else WARNING
-
-    def read_checksum(revision: str) -> str | None:
-        from work_data_hub.domain.revisions.checksum import (
-            checksum,  # only for a file whose text changed
-        )
-
-        try:
-            return checksum(Path(history.paths[revision]).read_bytes().decode("utf-8"))
-        except (OSError, SyntaxError, ValueError):
-            return None
-
     return tuple(
         verify_applied(history, held.versions, held.journal, read_checksum, severity=severity)
     )

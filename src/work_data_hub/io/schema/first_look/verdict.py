@@ -20,7 +20,7 @@ from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.first_look.record_reader import read_record
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.env_file import read_env_file
-from work_data_hub.io.schema.revisions.files import read_project
+from work_data_hub.io.schema.revisions.files import read_checksum, read_project
 
 if TYPE_CHECKING:
     from work_data_hub.config.plain_settings import PlainSettings
@@ -103,18 +103,8 @@ def _is_sound(history: History, target: str) -> bool:
 
 
 def _known(history: History) -> KnownHistory:
-    # A sound history has one file for each revision.
-    by_path = {file.path: file.digest for file in history.files}
-    digests = {revision: by_path[path] for revision, path in history.paths.items()}
-
-    def read_checksum(revision: str) -> str | None:
-        from work_data_hub.domain.revisions.checksum import (
-            checksum,  # only for a file whose text changed
-        )
-
-        try:
-            return checksum(Path(history.paths[revision]).read_bytes().decode("utf-8"))
-        except (OSError, SyntaxError, ValueError):
-            return None
-
-    return KnownHistory(history.effective_heads, digests, read_checksum)
+    return KnownHistory(
+        history.effective_heads,
+        history.digests,
+        lambda revision: read_checksum(history.paths[revision]),
+    )

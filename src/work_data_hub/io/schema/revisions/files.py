@@ -65,6 +65,18 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
     return script_folder(options), History(files), names_database
 
 
+def read_checksum(path: str) -> str | None:
+    """Return the checksum of what a revision file means; None when its text does not tell."""
+    # Imported here: only a file whose text changed is asked for it.
+    from work_data_hub.domain.revisions.checksum import checksum
+
+    try:
+        with open(path, "rb") as file:
+            return checksum(file.read().decode("utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return None
+
+
 def _options(ini: str | None, toml: str | None, cache: RevisionCache) -> Options:
     # Reading either takes longer than all the rest: what they say is cached like the files.
     stamps = tuple([_stamp_of(path) for path in (ini, toml)])
