@@ -157,7 +157,11 @@ def test_a_file_that_does_not_follow_the_rule_is_named(project: Project, check: 
     found = check("names_follow")
     found.assert_outcomes(failed=1)
     found.stdout.fnmatch_lines(
-        ["  ab12_random.py (its id: ab12)", "  20260101_0004_other_time.py (its id: 20260101_0003)"]
+        [
+            "  ab12_random.py:1: the file is not named YYYYMMDD_HHMM_short_description.py",
+            "  20260101_0004_other_time.py:1: the name says 20260101_0004, the file declares"
+            " '20260101_0003'",
+        ]
     )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from work_data_hub.domain.finding import Finding
 from work_data_hub.errors import CheckFoundError, WorkDataHubError
 
 if TYPE_CHECKING:
@@ -47,17 +48,13 @@ def test_there_is_a_single_head(wdh_project: Project) -> None:
 
 def test_names_follow_the_rule(wdh_project: Project) -> None:
     """Each file is called ``YYYYMMDD_HHMM_description.py``, and its id is the time part."""
-    from work_data_hub.domain.revisions.naming import parse_file_name
+    from work_data_hub.domain.revisions.verification import misnamed
 
     with _in_short():
+        files = [(info.revision, Path(info.path).name) for info in wdh_project.history]
         _none_of(
             "revision files do not follow the rule YYYYMMDD_HHMM_description.py",
-            [
-                f"{Path(info.path).name} (its id: {info.revision})"
-                for info in wdh_project.history
-                if (name := parse_file_name(Path(info.path).name)) is None
-                or name.id != info.revision
-            ],
+            [found for revision, name in files if (found := misnamed(revision, name))],
             hint="rename a file only before others have applied it; the id is its time part",
         )
 
@@ -72,7 +69,7 @@ def test_no_revision_imports_application_code(wdh_project: Project) -> None:
         _none_of(
             "revisions import application code",
             [
-                f"{file.name}:{line} imports {name}"
+                Finding("application-code", f"imports {name}", file.name, line)
                 for file in files
                 for name, line in imported_names(file).items()
                 if is_own_code(name, folders)
@@ -111,11 +108,11 @@ def test_upgrade_from_each_past_revision_keeps_the_rows(
         keep_rows(wdh_project, empty_database)
 
 
-def _none_of(fault: str, found: Sequence[str], *, hint: str) -> None:
+def _none_of(fault: str, found: Sequence[Finding | str], *, hint: str) -> None:
     if found:
         error = CheckFoundError(fault, hint=hint)
-        for line in found:
-            error.add_note(line)
+        for each in found:
+            error.add_note(str(each))
         raise error
 
 

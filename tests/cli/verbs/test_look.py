@@ -102,6 +102,7 @@ def test_status_names_a_file_that_has_vanished(
     make_history: Callable[..., Path],
     revision_body: Callable[..., Any],
     database_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     project = make_history([revision_body("pass"), revision_body("pass")])
     wdh("upgrade", url=database_url, project=project)
@@ -111,7 +112,14 @@ def test_status_names_a_file_that_has_vanished(
     (project / "io/schema/migrations/versions/20260101_0001_step_1.py").unlink()
     checked = wdh("status", "--check", "--json", url=database_url, project=project)
     assert (checked.exit_code, kinds(checked)) == (1, ["edited"])
-    assert "its file is gone" in checked.data["problems"][0]["message"]
+    (problem,) = checked.data["problems"]
+    assert (problem["code"], problem["path"], problem["severity"]) == ("vanished", None, "error")
+    assert "its file is gone" in problem["message"]
+    assert "--accept 20260101_0001" in problem["hint"]
+    monkeypatch.setenv("WDH_EDITED_REVISIONS", "warn")
+    tolerated = wdh("status", "--check", "--json", url=database_url, project=project)
+    assert (tolerated.exit_code, kinds(tolerated)) == (1, ["edited"])
+    assert tolerated.data["problems"][0]["severity"] == "warning"
 
 
 def test_current_and_journal_show_the_database(wdh: Callable[..., Any], database_url: URL) -> None:

@@ -54,6 +54,8 @@ def test_verify_says_what_is_wrong_for_people_programs_and_github(
     found = wdh("verify", "--json", project=two_heads).data
     assert (found["ok"], found["exit_code"], found["database"]) == (False, 1, False)
     assert [each["code"] for each in found["findings"]] == ["several-heads", "head-file"]
+    assert "wdh db rebase" in found["findings"][0]["hint"]
+    assert f"; {found['findings'][0]['hint']} [several-heads]" in wrong.out
     github = wdh("verify", "--format", "github", project=two_heads)
     assert github.out.startswith(f"::error file={path},line=1,title=several-heads::there are")
 
@@ -78,7 +80,16 @@ def test_verify_asks_a_database_when_it_is_told_to(
     assert wdh("verify", url=database_url, project=project).exit_code == 0
     asked = wdh("verify", "--with-database", "--json", url=database_url, project=project)
     assert asked.exit_code == 1
-    assert [each["code"] for each in asked.data["findings"]] == ["edited"]
+    (finding,) = asked.data["findings"]
+    assert (finding["code"], finding["path"], finding["line"]) == ("edited", str(path), 1)
+    # Who looks and who runs says the same of it.
+    looked = wdh("status", "--json", url=database_url, project=project)
+    assert looked.data["problems"] == [{"kind": "edited", **finding}]
+    stopped = wdh("upgrade", "--json", url=database_url, project=project).data
+    assert (stopped["error"], stopped["hint"]) == (
+        f"{path}:1: {finding['message']}",
+        finding["hint"],
+    )
     path.write_text("(")
     not_asked = wdh("verify", "--with-database", url=database_url, project=project)
     assert "the database was not asked" in not_asked.out

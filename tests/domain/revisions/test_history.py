@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from work_data_hub.domain.finding import Finding
 from work_data_hub.domain.revisions.history import History
-from work_data_hub.domain.revisions.revision_file import Declared, Finding, RevisionFile
+from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
 
 
 def history(*declared: Declared) -> History:
@@ -10,26 +11,26 @@ def history(*declared: Declared) -> History:
     )
 
 
-def kinds(history: History) -> list[str]:
-    return [finding.kind for finding in history.findings]
+def codes(history: History) -> list[str]:
+    return [finding.code for finding in history.findings]
 
 
 def test_two_files_with_one_id_are_both_named() -> None:
     found = history(Declared("a"), Declared("a"))
-    assert kinds(found) == ["duplicate-id"]
+    assert codes(found) == ["duplicate-id"]
     assert str(found.findings[0]).startswith("1_a.py:1: ")
-    assert "0_a.py" in found.findings[0].reason
+    assert "0_a.py" in found.findings[0].message
 
 
 def test_a_parent_that_does_not_exist_is_found() -> None:
     found = history(Declared("a"), Declared("b", ("a", "gone")))
-    assert kinds(found) == ["unknown-parent"]
-    assert "'b' builds on 'gone'" in found.findings[0].reason
+    assert codes(found) == ["unknown-parent"]
+    assert "'b' builds on 'gone'" in found.findings[0].message
 
 
 def test_a_branch_label_is_no_parent_but_may_be_depended_on() -> None:
     labelled = Declared("a", branch_labels=("x",))
-    assert kinds(history(labelled, Declared("b", ("x",)))) == ["unknown-parent"]
+    assert codes(history(labelled, Declared("b", ("x",)))) == ["unknown-parent"]
     found = history(labelled, Declared("b", depends_on=("x",)))
     assert not found.findings
     assert found.heads == ("a", "b")
@@ -37,24 +38,24 @@ def test_a_branch_label_is_no_parent_but_may_be_depended_on() -> None:
 
 
 def test_a_dependency_that_does_not_exist_is_found() -> None:
-    assert kinds(history(Declared("a", depends_on=("gone",)))) == ["unknown-dependency"]
+    assert codes(history(Declared("a", depends_on=("gone",)))) == ["unknown-dependency"]
 
 
 def test_a_label_that_is_taken_is_found() -> None:
-    assert kinds(history(Declared("a"), Declared("b", ("a",), (), ("a",)))) == ["label-taken"]
+    assert codes(history(Declared("a"), Declared("b", ("a",), (), ("a",)))) == ["label-taken"]
 
 
 def test_a_cycle_is_named_in_order() -> None:
     found = history(
         Declared("base"), Declared("a", ("base", "c")), Declared("b", ("a",)), Declared("c", ("b",))
     )
-    assert kinds(found) == ["cycle"]
-    assert found.findings[0].reason.endswith("a -> c -> b -> a")
+    assert codes(found) == ["cycle"]
+    assert found.findings[0].message.endswith("a -> c -> b -> a")
 
 
 def test_a_revision_that_needs_itself_is_a_cycle() -> None:
-    assert kinds(history(Declared("a", ("a",)))) == ["cycle"]
-    assert kinds(history(Declared("a", depends_on=("a",)))) == ["cycle"]
+    assert codes(history(Declared("a", ("a",)))) == ["cycle"]
+    assert codes(history(Declared("a", depends_on=("a",)))) == ["cycle"]
 
 
 def test_a_long_history_has_no_cycle() -> None:
@@ -63,7 +64,7 @@ def test_a_long_history_has_no_cycle() -> None:
 
 
 def test_a_file_that_cannot_be_read_is_a_finding_of_the_history() -> None:
-    found = Finding("computed", "x.py", 3, "a call")
+    found = Finding("computed", "a call", "x.py", 3)
     assert History([RevisionFile("x.py", "", found)]).findings == [found]
 
 

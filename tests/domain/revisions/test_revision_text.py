@@ -6,7 +6,8 @@ import codecs
 
 import pytest
 
-from work_data_hub.domain.revisions.revision_file import Declared, Finding
+from work_data_hub.domain.finding import ERROR, WARNING, Finding
+from work_data_hub.domain.revisions.revision_file import Declared
 from work_data_hub.domain.revisions.revision_text import read_revision
 
 UPGRADE = "\n\ndef upgrade():\n    pass\n"
@@ -138,20 +139,23 @@ def test_coding_cookies_and_byte_order_marks_are_honoured(source: bytes) -> None
 
 @pytest.mark.parametrize("name", UNTELLABLE)
 def test_what_only_execution_could_tell_is_found_with_its_line(name: str) -> None:
-    text, line, kind = UNTELLABLE[name]
+    text, line, code = UNTELLABLE[name]
     found = read_revision(text.encode(), "versions/x.py")
     assert isinstance(found, Finding)
-    assert (found.line, found.kind) == (line, kind or "computed")
-    assert str(found) == f"versions/x.py:{line}: {found.reason}"
+    assert (found.line, found.code) == (line, code or "computed")
+    assert str(found) == f"versions/x.py:{line}: {found.message}"
+    is_told = found.code != "computed"
+    assert found.severity == (ERROR if is_told else WARNING)
+    assert is_told != found.message.startswith("only executing it could tell what it declares: ")
 
 
 def test_text_that_is_not_utf_8_is_a_finding() -> None:
     found = read_revision(b'x = "\xff"\n' + DECLARATIONS.encode(), "x.py")
     assert isinstance(found, Finding)
-    assert found.kind == "not-python"
+    assert found.code == "not-python"
 
 
 def test_text_that_nests_without_end_is_a_finding() -> None:
     found = read_revision(b"revision = " + b"(" * 5000 + b")" * 5000, "x.py")
     assert isinstance(found, Finding)
-    assert found.kind == "not-python"
+    assert found.code == "not-python"

@@ -2,12 +2,17 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from work_data_hub.domain.revisions.github_annotation import annotation
+from work_data_hub.domain.finding import ERROR, WARNING, Finding
 from work_data_hub.domain.revisions.head_file import HeadFile, read_heads, write_heads
 from work_data_hub.domain.revisions.history import History
 from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
-from work_data_hub.domain.revisions.revision_file import Finding as Unread
-from work_data_hub.domain.revisions.verification import Finding, verify_applied, verify_files
+from work_data_hub.domain.revisions.verification import (
+    ahead,
+    misnamed,
+    several_heads,
+    verify_applied,
+    verify_files,
+)
 
 
 class Row(NamedTuple):
@@ -18,7 +23,7 @@ class Row(NamedTuple):
     digest: str | None = "old"
 
 
-def history(**files: Declared | Unread) -> History:
+def history(**files: Declared | Finding) -> History:
     return History([RevisionFile(f"/v/{name}.py", "new", each) for name, each in files.items()])
 
 
@@ -30,7 +35,7 @@ def codes(
 
 
 def applied(found: History, versions: list[str], *rows: Row, checksum: str = "1:a") -> list[str]:
-    findings = verify_applied(found, versions, rows, lambda _: checksum, severity="error")
+    findings = verify_applied(found, versions, rows, lambda _: checksum, severity=ERROR)
     return [each.code for each in findings]
 
 
@@ -82,7 +87,7 @@ def test_an_id_that_the_version_column_cannot_hold_is_a_finding() -> None:
 
 
 def test_what_cannot_be_told_is_a_warning_and_nothing_is_concluded_from_it() -> None:
-    unread = Unread("computed", "/v/a.py", 3, "a call")
+    unread = Finding("computed", "a call", "/v/a.py", 3, WARNING)
     found = history(a=unread, b=Declared("b", ("a",)), c=Declared("c", (), ("a",)))
     (finding,) = verify_files(found, ("/heads.txt", HeadFile((), None)), by_the_rule=False)
     assert (finding.code, finding.line, finding.severity) == ("computed", 3, "warning")
@@ -111,10 +116,35 @@ def test_a_database_agrees_when_what_it_applied_is_unchanged() -> None:
     assert applied(found, ["newer"]) == ["ahead"]
 
 
-def test_an_annotation_is_escaped_as_github_wants() -> None:
-    finding = Finding("name", "/r/a,b:c%.py", 3, "100% wrong:\nthis, that")
-    assert annotation(finding, "a,b:c%.py") == (
-        "::error file=a%2Cb%3Ac%25.py,line=3,title=name::100%25 wrong:%0Athis, that"
+def test_what_a_database_says_against_the_files_is_said_in_full() -> None:
+    found = history(a=Declared("a"), b=Declared("b", ("a",)))
+    rows = (Row("gone"), Row("a"), Row("b"))
+    newer, edited, vanished = verify_applied(
+        found, ["b", "newer"], rows, {"/v/a.py": "1:a", "/v/b.py": "1:b"}.get, severity=WARNING
     )
-    gone = Finding("vanished", None, 1, "gone", "warning")
-    assert annotation(gone, None) == "::warning title=vanished::gone"
+    assert (str(newer), newer.severity) == (str(ahead("newer")), ERROR)
+    assert (edited.path, edited.severity) == ("/v/b.py", WARNING)
+    assert edited.message == (
+        "b was edited after it was applied: its file has the checksum 1:b, the journal says 1:a"
+    )
+    assert (vanished.path, vanished.severity) == (None, WARNING)
+    assert vanished.message == "gone was applied (checksum 1:a), and its file is gone"
+    for finding, revision in ((edited, "b"), (vanished, "gone")):
+        assert f"wdh db upgrade --accept {revision};" in finding.hint
+
+
+def test_several_heads_are_named_in_order_with_a_way_out() -> None:
+    finding = several_heads(("b", "a"))
+    assert (finding.message, finding.path) == ("there are several heads: a, b", None)
+    assert "alembic merge heads" in finding.hint
+
+
+def test_a_name_is_judged_by_the_rule_and_the_id() -> None:
+    assert misnamed("20260101_0000", "/v/20260101_0000_a.py") is None
+    for revision, name, code in (
+        ("a", "a.py", "name"),
+        ("20260101_0001", "20260101_0000_a.py", "name-and-id"),
+    ):
+        finding = misnamed(revision, f"/v/{name}")
+        assert finding is not None
+        assert (finding.code, finding.path) == (code, f"/v/{name}")

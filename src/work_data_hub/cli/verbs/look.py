@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.journal import JournalEntry
     from work_data_hub.io.schema.record.status import DatabaseStatus
 
+# What the first schema of the JSON calls a problem, where it is not called by its code.
+_KINDS = {"ahead": "ahead-of-the-code", "vanished": "edited"}
+
 
 def status(call: Namespace) -> Answer:
     """Show where the database stands, what is pending, and what is wrong."""
@@ -79,6 +82,8 @@ def _settled(standing: Standing) -> Answer:
 
 
 def _data(found: DatabaseStatus) -> dict[str, Any]:
+    from work_data_hub.domain.finding import as_data
+
     return {
         "database": found.database,
         "decided_by": found.source,
@@ -86,8 +91,7 @@ def _data(found: DatabaseStatus) -> dict[str, Any]:
         "revisions": list(found.versions),
         "pending": [_step(step) for step in found.pending],
         "problems": [
-            {"kind": each.kind, "message": each.message, "hint": each.hint}
-            for each in found.problems
+            {"kind": _KINDS.get(each.code, each.code), **as_data(each)} for each in found.problems
         ],
         "is_clear": found.is_clear,
         "exists": found.exists,
@@ -110,7 +114,7 @@ def _lines(found: DatabaseStatus) -> list[str]:
         lines.append("Pending      nothing")
     lines += [f"Run          {journal_line(entry)}" for entry in found.last_runs]
     for problem in found.problems:
-        lines += [f"Wrong        {problem.message}", f"  hint       {problem.hint}"]
+        lines += [f"Wrong        {problem}", f"  hint       {problem.hint}"]
     return lines
 
 

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
+from work_data_hub.domain.finding import ERROR, as_annotation, as_data, as_text
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from work_data_hub.domain.revisions.verification import Finding
+    from work_data_hub.domain.finding import Finding
     from work_data_hub.io.schema.authoring.rebase import RebasePlan
 
 
@@ -30,7 +31,7 @@ def verify(call: Namespace) -> Answer:
     if asks_database:
         findings += verification.verify_database(call.database_url, ini)
     lines = [_written(each, call.format) for each in findings]
-    data = {"findings": [each._asdict() for each in findings], "database": asks_database}
+    data = {"findings": [as_data(each) for each in findings], "database": asks_database}
     prose = [*lines] if lines or call.format != "text" else ["nothing is wrong"]
     if wants_database and not asks_database and call.format == "text":
         prose.append("the database was not asked: correct the files first")
@@ -101,18 +102,15 @@ def init(call: Namespace) -> Answer:
 
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
-    return [each for each in findings if each.severity == "error"]
+    return [each for each in findings if each.severity == ERROR]
 
 
 def _written(finding: Finding, form: str) -> str:
     path = finding.path
     if form == "github":
-        from work_data_hub.domain.revisions.github_annotation import annotation
-
         root = os.environ.get("GITHUB_WORKSPACE") or os.curdir
-        return annotation(finding, None if path is None else os.path.relpath(path, root))
-    place = "database" if path is None else f"{_shown(path)}:{finding.line}"
-    return f"{place}: {finding.severity}: {finding.message} [{finding.code}]"
+        return as_annotation(finding, path and os.path.relpath(path, root))
+    return as_text(finding, path and _shown(path))
 
 
 def _shown(path: str) -> str:

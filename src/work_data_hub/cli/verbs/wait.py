@@ -59,4 +59,4 @@ def _fault(ini: Path, database_url: str | None) -> WorkDataHubError | None:
             f"{found.database} is not at head: {len(found.pending)} revision(s) are pending",
             hint="apply them: `wdh db upgrade`; or wait longer: --timeout SECONDS",
         )
-    return CheckFoundError(found.problems[0].message, hint=found.problems[0].hint)
+    return CheckFoundError(str(found.problems[0]), hint=found.problems[0].hint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 
 class Row(Protocol):
@@ -54,24 +54,32 @@ def applied_rows(journal: Sequence[R], *, since_last_stamp: bool = False) -> dic
     return rows
 
 
-def edited_checksum(
-    row: Row, digest: str | None, read_checksum: Callable[[], str | None]
-) -> str | None:
-    """Return the checksum of a file that was edited after it was applied; else None.
+def edited_checksums(
+    rows: Mapping[str, Row],
+    digests: Mapping[str, str],
+    read_checksum: Callable[[str], str | None],
+) -> dict[str, str]:
+    """Return the checksum of each file that was edited after it was applied, by revision.
 
     Args:
-        row: what the journal says of the revision.
-        digest: of the file's text now; None when it cannot be read.
-        read_checksum: reads that of its meaning, where the text alone does not tell.
+        rows: the row of each revision that is applied.
+        digests: of the text now, for each applied revision whose file can be read.
+        read_checksum: reads that of a revision's meaning, where the text alone does not tell.
     """
-    if row.checksum is None or digest is None or row.digest == digest:
-        return None
-    checksum = read_checksum()
-    if checksum is None or checksum == row.checksum:
-        return None
+    found = {}
+    for revision, digest in digests.items():
+        row = rows.get(revision)
+        if row is None or row.checksum is None or row.digest == digest:
+            continue
+        checksum = read_checksum(revision)
+        if checksum is not None and _differ(checksum, row.checksum):
+            found[revision] = checksum
+    return found
+
+
+def _differ(found: str, recorded: str) -> bool:
     # Another scheme of checksums says nothing about the content.
-    is_comparable = checksum.split(":")[0] == row.checksum.split(":")[0]
-    return checksum if is_comparable else None
+    return found != recorded and found.split(":")[0] == recorded.split(":")[0]
 
 
 def _since_last_stamp(journal: Sequence[R]) -> Sequence[R]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.domain.record.applied import applied_rows, edited_checksum
+from work_data_hub.domain.record.applied import applied_rows, edited_checksums
 from work_data_hub.domain.record.environment_class import ENVIRONMENT_CLASSES, go_together
 
 if TYPE_CHECKING:
@@ -61,8 +61,4 @@ def _is_unchanged(record: DatabaseRecord, history: KnownHistory) -> bool:
         return False
     if applied_rows(record.journal, since_last_stamp=True).keys() - history.digests.keys():
         return False
-    return all(
-        edited_checksum(rows[revision], digest, lambda one=revision: history.read_checksum(one))  # type: ignore[misc]
-        is None
-        for revision, digest in history.digests.items()
-    )
+    return not edited_checksums(rows, history.digests, history.read_checksum)

@@ -6,11 +6,14 @@ Only what the quick verbs ask. Plans, order and `label@head` are Alembic's to an
 
 from __future__ import annotations
 
-from work_data_hub.domain.revisions.revision_file import Declared, Finding, RevisionFile
+from work_data_hub.domain.revisions.revision_file import Declared
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from work_data_hub.domain.finding import Finding
+    from work_data_hub.domain.revisions.revision_file import RevisionFile
 
 
 class History:
@@ -78,19 +81,22 @@ class History:
 
     def _add(self, file: RevisionFile) -> None:
         content = file.content
-        if isinstance(content, Finding):
+        if not isinstance(content, Declared):
             self.findings.append(content)
             return
         if content.revision in self.revisions:
             other = self.paths[content.revision]
-            reason = f"the revision id {content.revision!r} is that of {other} too"
-            self._found("duplicate-id", file.path, reason)
+            message = f"the revision id {content.revision!r} is that of {other} too"
+            hint = "give one of the two files another id, or delete it"
+            self._found("duplicate-id", file.path, message, hint)
         self.revisions[content.revision] = content
         self.paths[content.revision] = file.path
         self.digests[content.revision] = file.digest
 
-    def _found(self, kind: str, path: str, reason: str) -> None:
-        self.findings.append(Finding(kind, path, 1, reason))
+    def _found(self, code: str, path: str, message: str, hint: str = "") -> None:
+        from work_data_hub.domain.finding import Finding  # not needed where nothing is wrong
+
+        self.findings.append(Finding(code, message, path, hint=hint))
 
     def _branches(self) -> dict[str, str]:
         """Return the revision that each id and each branch label means."""
@@ -99,8 +105,8 @@ class History:
             for label in each.branch_labels:
                 if label in targets:
                     path = self.paths[revision]
-                    reason = f"the branch label {label!r} is taken by {targets[label]!r}"
-                    self._found("label-taken", path, reason)
+                    message = f"the branch label {label!r} is taken by {targets[label]!r}"
+                    self._found("label-taken", path, message)
                 targets[label] = revision
         return targets
 
@@ -111,14 +117,15 @@ class History:
         if len(needs) < len(declared.down_revisions):
             for parent in declared.down_revisions:
                 if parent not in self.revisions:
-                    reason = f"{revision!r} builds on {parent!r}, which no file declares"
-                    self._found("unknown-parent", path, reason)
+                    message = f"{revision!r} builds on {parent!r}, which no file declares"
+                    hint = "restore that file, or correct down_revision"
+                    self._found("unknown-parent", path, message, hint)
         for name in declared.depends_on:
             if name in self._targets:
                 needs.append(self._targets[name])
             else:
-                reason = f"{revision!r} depends on {name!r}, which no file declares"
-                self._found("unknown-dependency", path, reason)
+                message = f"{revision!r} depends on {name!r}, which no file declares"
+                self._found("unknown-dependency", path, message)
         return tuple(needs)
 
     def _find_cycle(self) -> None:

@@ -24,14 +24,14 @@ class UntellableError(Exception):
     """Only execution could tell.
 
     Attributes:
-        kind: that of a ``Finding``.
+        code: that of the ``Finding``.
         line: 1-based.
         reason: what was found.
     """
 
-    def __init__(self, kind: str, line: int, reason: str) -> None:
+    def __init__(self, code: str, line: int, reason: str) -> None:
         super().__init__(reason)
-        self.kind = kind
+        self.code = code
         self.line = line
         self.reason = reason
 
@@ -115,7 +115,7 @@ class ModuleNames:
         value = self._values.get(name, self._everything or default)
         unknown = unknown or (value if isinstance(value, UntellableError) else None)
         if unknown is not None:
-            raise UntellableError(unknown.kind, unknown.line, unknown.reason)
+            raise UntellableError(unknown.code, unknown.line, unknown.reason)
         return value
 
     def has(self, name: str) -> bool:

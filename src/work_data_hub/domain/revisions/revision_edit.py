@@ -65,7 +65,7 @@ def edit_revision(source: bytes, path: str, place: NewPlace) -> tuple[bytes, tup
     """
     declared = read_revision(source, path)
     if not isinstance(declared, Declared):
-        raise _not_plain(path, declared.line, declared.reason)
+        raise _not_plain(path, declared.line, declared.message)
     text = _Text(source)
     edits = sorted(_edits(text, path, declared, place), key=lambda edit: edit[0], reverse=True)
     after = text.text

@@ -5,6 +5,10 @@ Plain classes: the quick verbs cannot afford what `dataclasses` and `typing` cos
 
 from __future__ import annotations
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from work_data_hub.domain.finding import Finding
+
 
 class Declared:
     """What a revision file declares.
@@ -32,31 +36,6 @@ class Declared:
         self.depends_on = depends_on
         self.branch_labels = branch_labels
         self.description = description
-
-
-class Finding:
-    """Why the files cannot be understood without executing them, or contradict each other.
-
-    Attributes:
-        kind: ``unreadable``, ``not-python``, ``no-revision``, ``computed``, ``refused`` (Alembic
-            allows no such value); of a history ``duplicate-id``, ``label-taken``,
-            ``unknown-parent``, ``unknown-dependency``, ``cycle``.
-        path: the file.
-        line: 1-based; 1 where the whole file is meant.
-        reason: what was found, without path and line.
-    """
-
-    __slots__ = ("kind", "line", "path", "reason")
-
-    def __init__(self, kind: str, path: str, line: int, reason: str) -> None:
-        self.kind = kind
-        self.path = path
-        self.line = line
-        self.reason = reason
-
-    def __str__(self) -> str:
-        """Return the finding as a line of text."""
-        return f"{self.path}:{self.line}: {self.reason}"
 
 
 class RevisionFile:

@@ -10,8 +10,9 @@ import _ast
 import unicodedata
 import warnings
 
+from work_data_hub.domain.finding import WARNING, Finding
 from work_data_hub.domain.revisions.module_names import DOCSTRING, ModuleNames, UntellableError
-from work_data_hub.domain.revisions.revision_file import Declared, Finding
+from work_data_hub.domain.revisions.revision_file import Declared
 
 _ILLEGAL = "@-+:"  # alembic.script.revision._revision_illegal_chars
 _HINTS = ("global", ":=", "eval", "locals", "vars", "setattr", "delattr", "modules", "__dict__")
@@ -37,7 +38,10 @@ def read_revision(source: bytes, path: str) -> Declared | Finding:
         names.distrust_lists(module, _DECLARED)
         return _declared(names)
     except UntellableError as found:
-        return Finding(found.kind, path, found.line, found.reason)
+        if found.code != "computed":
+            return Finding(found.code, found.reason, path, found.line)
+        message = f"only executing it could tell what it declares: {found.reason}"
+        return Finding(found.code, message, path, found.line, WARNING)
 
 
 def _parse(source: bytes) -> _ast.Module:
@@ -70,7 +74,7 @@ def _may_hide_a_change(source: bytes) -> bool:
     return any(hint in text for hint in _HINTS) or "exec" in text.replace("execut", "")
 
 
-def _declared(names: ModuleNames) -> Declared | Finding:
+def _declared(names: ModuleNames) -> Declared:
     for name in ("revision", "down_revision"):
         if not names.has(name):
             # An empty down_revision must be written too: Alembic's own template does.

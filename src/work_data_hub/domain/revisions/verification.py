@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from work_data_hub.domain.record.applied import applied_rows, edited_checksum
+from work_data_hub.domain.finding import WARNING, Finding
+from work_data_hub.domain.record.applied import applied_rows, edited_checksums
 from work_data_hub.domain.revisions.naming import is_revision_id, parse_file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from work_data_hub.domain.record.applied import Row
     from work_data_hub.domain.revisions.head_file import HeadFile
     from work_data_hub.domain.revisions.history import History
-    from work_data_hub.domain.revisions.revision_file import Finding as Unread
 
-ERROR, WARNING = "error", "warning"
 # The column that Alembic makes, `alembic_version.version_num`.
 _LONGEST_ID = 32
 # Findings after which it is not known which revisions there are.
@@ -24,24 +23,12 @@ _UNTOLD = {"unreadable", "not-python", "no-revision", "computed", "refused", "du
 # What need not be so when the file that is missed is one of those.
 _CONSEQUENCES = {"unknown-parent", "unknown-dependency"}
 _WAY = "`wdh db rebase` puts yours on top, `alembic merge heads` joins what was released"
-
-
-class Finding(NamedTuple):
-    """One thing that is wrong.
-
-    Attributes:
-        code: what kind of fault it is, for programs.
-        path: the file; absolute, or None where no file is meant.
-        line: 1-based.
-        message: what was found, one line.
-        severity: ``error``, or ``warning`` for what need not be a fault.
-    """
-
-    code: str
-    path: str | None
-    line: int
-    message: str
-    severity: str = ERROR
+_NAME_OR_JOIN = "name one, or join them: alembic merge heads -m 'merge'"
+_RESTORE_OR_ACCEPT = (
+    "restore the file from version control and make a new revision; or accept it:"
+    " alembic -x accept={0} upgrade head, or wdh db upgrade --accept {0}; or set"
+    " WDH_EDITED_REVISIONS=warn"
+)
 
 
 def verify_files(
@@ -54,10 +41,8 @@ def verify_files(
         head_file: its path and what it says, where there is one.
         by_the_rule: whether the project's files are named by their time.
     """
-    is_told = not _UNTOLD & {each.kind for each in history.findings}
-    found = [
-        _of_history(each) for each in history.findings if is_told or each.kind not in _CONSEQUENCES
-    ]
+    is_told = not _UNTOLD & {each.code for each in history.findings}
+    found = [each for each in history.findings if is_told or each.code not in _CONSEQUENCES]
     found += _long_ids(history)
     if by_the_rule:
         found += [*_names(history), *_times(history)]
@@ -70,7 +55,7 @@ def verify_files(
 
 def verify_applied(
     history: History,
-    versions: Iterable[str],
+    versions: Sequence[str],
     journal: Sequence[Row],
     read_checksum: Callable[[str], str | None],
     *,
@@ -85,30 +70,71 @@ def verify_applied(
         read_checksum: reads the checksum of what a file means.
         severity: of a revision that was edited or has vanished since it was applied.
     """
-    found = [
-        Finding("ahead", None, 1, f"the database is at {row}, which no file declares")
-        for row in history.unknown(versions)
-    ]
+    applied = history.with_needs(versions)
+    digests = {name: digest for name, digest in history.digests.items() if name in applied}
+    changed = verify_journal(journal, history.paths, digests, read_checksum, severity=severity)
+    return [*map(ahead, history.unknown(versions)), *changed.values()]
+
+
+def verify_journal(
+    journal: Sequence[Row],
+    paths: Mapping[str, str],
+    digests: Mapping[str, str],
+    read_checksum: Callable[[str], str | None],
+    *,
+    severity: str,
+) -> dict[str, Finding]:
+    """Return the revisions that were edited or have vanished since they were applied, by id.
+
+    Args:
+        journal: every row, the oldest first.
+        paths: the file of each revision that there is.
+        digests: of the text now, for each applied revision whose file can be read.
+        read_checksum: reads the checksum of what a file means.
+        severity: of what is found.
+    """
     rows = applied_rows(journal)
-    for revision in history.with_needs(versions):
-        path = history.paths[revision]
-        row = rows.get(revision)
-        digest = history.digests[revision]
-        if row and edited_checksum(row, digest, lambda one=path: read_checksum(one)):  # type: ignore[misc]
-            message = f"{revision} was edited after it was applied"
-            found.append(Finding("edited", path, 1, message, severity))
-    for revision in applied_rows(journal, since_last_stamp=True):
-        if revision not in history.revisions:
-            message = f"{revision} was applied, and its file is gone"
-            found.append(Finding("vanished", None, 1, message, severity))
+    edited = edited_checksums(rows, digests, lambda revision: read_checksum(paths[revision]))
+    found = {}
+    for revision, checksum in edited.items():
+        message = (
+            f"{revision} was edited after it was applied: its file has the checksum {checksum},"
+            f" the journal says {rows[revision].checksum}"
+        )
+        hint = _RESTORE_OR_ACCEPT.format(revision)
+        found[revision] = Finding("edited", message, paths[revision], 1, severity, hint)
+    for revision, row in applied_rows(journal, since_last_stamp=True).items():
+        if revision not in paths:
+            message = f"{revision} was applied (checksum {row.checksum}), and its file is gone"
+            hint = _RESTORE_OR_ACCEPT.format(revision)
+            found[revision] = Finding("vanished", message, None, 1, severity, hint)
     return found
 
 
-def _of_history(found: Unread) -> Finding:
-    if found.kind != "computed":
-        return Finding(found.kind, found.path, found.line, found.reason)
-    message = f"only executing it could tell what it declares: {found.reason}"
-    return Finding(found.kind, found.path, found.line, message, WARNING)
+def misnamed(revision: str, path: str) -> Finding | None:
+    """Return that a file does not follow the naming rule; None when it does."""
+    name = parse_file_name(os.path.basename(path))  # noqa: PTH119  # no pathlib here
+    if name is None:
+        return Finding("name", "the file is not named YYYYMMDD_HHMM_short_description.py", path)
+    if name.id != revision:
+        message = f"the name says {name.id}, the file declares {revision!r}"
+        return Finding("name-and-id", message, path)
+    return None
+
+
+def ahead(revision: str) -> Finding:
+    """Return that a database is at a revision which no file declares."""
+    message = f"the database is at revision {revision}, which this code does not know"
+    hint = "it was migrated by newer code: deploy that, or check that this database is meant"
+    return Finding("ahead", message, hint=hint)
+
+
+def several_heads(
+    heads: Iterable[str], path: str | None = None, hint: str = _NAME_OR_JOIN
+) -> Finding:
+    """Return that there are several heads where one is wanted."""
+    message = f"there are several heads: {', '.join(sorted(heads))}"
+    return Finding("several-heads", message, path, hint=hint)
 
 
 def _long_ids(history: History) -> Iterator[Finding]:
@@ -118,24 +144,14 @@ def _long_ids(history: History) -> Iterator[Finding]:
                 f"the id has {len(revision)} characters; the version column holds {_LONGEST_ID}"
                 " (PostgreSQL refuses it)"
             )
-            yield Finding("id-too-long", path, 1, message)
+            yield Finding("id-too-long", message, path)
 
 
 def _names(history: History) -> Iterator[Finding]:
     """What was there before the rule keeps its names: only what builds on it is held to it."""
-    names = {
-        revision: parse_file_name(os.path.basename(path))  # noqa: PTH119  # no pathlib here
-        for revision, path in history.paths.items()
-    }
-    ruled = history.with_descendants(revision for revision, name in names.items() if name)
-    for revision in ruled:
-        name, path = names[revision], history.paths[revision]
-        if name is None:
-            message = "the file is not named YYYYMMDD_HHMM_short_description.py"
-            yield Finding("name", path, 1, message)
-        elif name.id != revision:
-            message = f"the name says {name.id}, the file declares {revision!r}"
-            yield Finding("name-and-id", path, 1, message)
+    found = {revision: misnamed(revision, path) for revision, path in history.paths.items()}
+    ruled = (revision for revision, each in found.items() if each is None or each.code != "name")
+    return filter(None, map(found.get, history.with_descendants(ruled)))
 
 
 def _times(history: History) -> Iterator[Finding]:
@@ -144,16 +160,13 @@ def _times(history: History) -> Iterator[Finding]:
         for parent in filter(is_revision_id, each.down_revisions):
             if is_revision_id(revision) and revision <= parent:
                 message = f"{revision} builds on {parent}, which is not older"
-                yield Finding("time-order", history.paths[revision], 1, message, WARNING)
+                yield Finding("time-order", message, history.paths[revision], severity=WARNING)
 
 
 def _several_heads(history: History) -> Iterator[Finding]:
     heads = history.heads
     if len(heads) > 1 and not _are_labelled_apart(history, heads):
-        names = ", ".join(sorted(heads))
-        last = max(heads)
-        message = f"there are several heads: {names}; {_WAY}"
-        yield Finding("several-heads", history.paths[last], 1, message)
+        yield several_heads(heads, history.paths[max(heads)], _WAY)
 
 
 def _are_labelled_apart(history: History, heads: Sequence[str]) -> bool:
@@ -171,9 +184,9 @@ def _are_labelled_apart(history: History, heads: Sequence[str]) -> bool:
 
 def _head_file(history: History, path: str, said: HeadFile, *, is_told: bool) -> Iterator[Finding]:
     if said.conflict_line is not None:
-        message = f"git has a conflict here: {_WAY}"
-        yield Finding("head-file-conflict", path, said.conflict_line, message)
+        message = "git has a conflict here"
+        yield Finding("head-file-conflict", message, path, said.conflict_line, hint=_WAY)
     elif is_told and said.heads != tuple(sorted(history.heads)):
         heads, says = ", ".join(sorted(history.heads)) or "none", ", ".join(said.heads) or "none"
-        message = f"it says {says}, the heads are {heads}: `wdh db rebase` mends it"
-        yield Finding("head-file", path, 1, message)
+        message = f"it says {says}, the heads are {heads}"
+        yield Finding("head-file", message, path, hint="`wdh db rebase` mends it")

@@ -13,6 +13,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 
+from work_data_hub.domain.finding import as_data
 from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge.revision_map import revision_map
@@ -327,8 +328,21 @@ def test_files_that_cannot_be_read_are_findings(tmp_path: Path) -> None:
     (versions / "gone.py").symlink_to(tmp_path / "nowhere.py")
     (versions / "call.py").write_text("revision = f()\ndown_revision = None\n")
     history = read_history(str(ini))
-    found = {(each.path.rpartition(os.sep)[2], each.kind, each.line) for each in history.findings}
-    assert found == {("nowhere.py", "unreadable", 1), ("call.py", "computed", 1)}
+    found = {(each.path, each.code, each.line) for each in history.findings}
+    assert found == {
+        (str(tmp_path / "nowhere.py"), "unreadable", 1),
+        (str(versions / "call.py"), "computed", 1),
+    }
+
+
+def test_a_finding_that_comes_from_the_cache_is_what_was_found(
+    tmp_path: Path, no_ticks: None, cache_folder: Path
+) -> None:
+    ini = write_project(tmp_path, "linear")
+    (tmp_path / "m" / "versions" / "call.py").write_text("revision = f()\ndown_revision = None\n")
+    (cold,), (warm,) = (read_history(str(ini)).findings for _ in range(2))
+    assert list(cache_folder.iterdir())
+    assert (as_data(warm), str(warm)) == (as_data(cold), str(cold))
 
 
 def test_bytecode_without_source_is_a_finding_where_alembic_would_load_it(tmp_path: Path) -> None:
@@ -336,7 +350,7 @@ def test_bytecode_without_source_is_a_finding_where_alembic_would_load_it(tmp_pa
     (tmp_path / "m" / "versions" / "old.pyc").write_bytes(b"")
     assert not read_history(str(ini)).findings
     ini.write_text(ini.read_text() + "sourceless = true\n")
-    assert [each.kind for each in read_history(str(ini)).findings] == ["unreadable"]
+    assert [each.code for each in read_history(str(ini)).findings] == ["unreadable"]
 
 
 def test_neither_alembic_nor_sqlalchemy_nor_pydantic_is_imported_nor_ast_when_cached(

@@ -19,6 +19,7 @@ from alembic.script.revision import (
 from alembic.util import CommandError, DatabaseNotAtHead
 from sqlalchemy.exc import DBAPIError
 
+from work_data_hub.domain.revisions.verification import ahead, several_heads
 from work_data_hub.errors import (
     CheckFoundError,
     HistoryError,
@@ -37,6 +38,7 @@ _GOES_BACK = re.compile(r"-\d+$")
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
+    from work_data_hub.domain.finding import Finding
     from work_data_hub.domain.run.plan import Progress, Step
 
 
@@ -139,13 +141,10 @@ def _history_fault(
     # Alembic words most errors of its graph, and lets some pass.
     cause = error if isinstance(error, RevisionError) else error.__cause__
     if isinstance(cause, MultipleHeads):
-        return HistoryError(
-            f"there are several heads: {', '.join(sorted(cause.heads))}",
-            hint="name one, or join them: alembic merge heads -m 'merge'",
-        )
+        return _history_error(several_heads(cause.heads))
     if isinstance(cause, ResolutionError):
         if cause.argument in current:
-            return _ahead_of_the_code(str(cause.argument))
+            return _history_error(ahead(str(cause.argument)))
         return _unknown_revision(cause, scripts)
     if isinstance(cause, RangeNotAncestorError):
         return HistoryError(
@@ -181,11 +180,8 @@ def _raised_in(error: Exception) -> tuple[str, ...]:
     return parts[-3:] if "alembic" in parts[-3:] else ()
 
 
-def _ahead_of_the_code(revision: str) -> HistoryError:
-    return HistoryError(
-        f"the database is at revision {revision}, which this code does not know",
-        hint="it was migrated by newer code: deploy that, or check that this database is meant",
-    )
+def _history_error(finding: Finding) -> HistoryError:
+    return HistoryError(str(finding), hint=finding.hint)
 
 
 def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.revisions.verification import ERROR, WARNING, verify_applied, verify_files
+from work_data_hub.domain.revisions.verification import verify_applied, verify_files
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_checksum, read_project
@@ -17,8 +17,8 @@ from work_data_hub.io.schema.revisions.script_locations import names_by_time
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from work_data_hub.domain.finding import Finding
     from work_data_hub.domain.revisions.history import History
-    from work_data_hub.domain.revisions.verification import Finding
 
 
 def verify(alembic_ini: Path | None = None) -> tuple[Finding, ...]:
@@ -58,11 +58,12 @@ def verify_database(
     # The database is asked by the way that words what is wrong with it.
     from work_data_hub.config import get_settings
     from work_data_hub.io.schema.alembic_bridge.commands import seen
+    from work_data_hub.io.schema.record import history_check
     from work_data_hub.io.schema.record.status import read_held
 
     ini, _, history = _project(alembic_ini)
     held = seen(read_held, database_url, ini)
-    severity = ERROR if get_settings().edited_revisions == "stop" else WARNING
+    severity = history_check.severity_of(get_settings())
     return tuple(
         verify_applied(history, held.versions, held.journal, read_checksum, severity=severity)
     )

@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.record.applied import applied_rows, edited_checksum
+from work_data_hub.domain.finding import ERROR, WARNING
+from work_data_hub.domain.record.applied import applied_rows
 from work_data_hub.domain.revisions.checksum import checksum
 from work_data_hub.domain.revisions.digest import digest
-from work_data_hub.io.schema.record.journal import JournalEntry, SourceMark
+from work_data_hub.domain.revisions.verification import verify_journal
+from work_data_hub.io.schema.record.journal import SourceMark
+from work_data_hub.io.schema.revisions.files import read_checksum
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from alembic.script import Script, ScriptDirectory
 
-
-WAY_OUT = (
-    "restore the file from version control and make a new revision; or accept it:"
-    " alembic -x accept={0} upgrade head, or wdh db upgrade --accept {0}; or set"
-    " WDH_EDITED_REVISIONS=warn"
-)
-
-
-@dataclass(frozen=True)
-class HistoryFinding:
-    """An applied revision whose file is not what it was.
-
-    Attributes:
-        revision: its id.
-        recorded: the checksum in the journal.
-        path: the file; None when it has vanished.
-        found: the checksum of the file now; None when it has vanished.
-    """
-
-    revision: str
-    recorded: str | None
-    path: str | None
-    found: str | None
-
-    def __str__(self) -> str:
-        """Return the finding as a line of text."""
-        if self.path is None:
-            return f"{self.revision} was applied (checksum {self.recorded}), and its file is gone"
-        return (
-            f"{self.revision} was edited after it was applied: {self.path} has the checksum"
-            f" {self.found}, the journal says {self.recorded}"
-        )
+    from work_data_hub.config import Settings
+    from work_data_hub.domain.finding import Finding
+    from work_data_hub.io.schema.record.journal import JournalEntry
 
 
 def source_mark(script: Script) -> SourceMark | None:
@@ -76,24 +49,20 @@ def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[S
     return [script for script in applied if script.revision not in known]
 
 
+def severity_of(settings: Settings) -> str:
+    """Return how grave an edited or vanished revision is to a session."""
+    return WARNING if settings.edited_revisions == "warn" else ERROR
+
+
 def findings(
-    journal: list[JournalEntry], applied: list[Script], scripts: ScriptDirectory
-) -> list[HistoryFinding]:
-    """Return the applied revisions that were edited or have vanished."""
-    rows = applied_rows(journal)
-    edited = (_edited(script, rows.get(script.revision)) for script in applied)
-    return [finding for finding in edited if finding is not None] + list(
-        _vanished(applied_rows(journal, since_last_stamp=True), scripts)
-    )
-
-
-def _edited(script: Script, row: JournalEntry | None) -> HistoryFinding | None:
-    if row is None:
-        return None
-    found = edited_checksum(row, _digest(script), lambda: _checksum(script))
-    if found is None:
-        return None
-    return HistoryFinding(script.revision, row.checksum, script.path, found)
+    journal: list[JournalEntry], applied: list[Script], scripts: ScriptDirectory, settings: Settings
+) -> dict[str, Finding]:
+    """Return the applied revisions that were edited or have vanished, by id."""
+    if not journal:
+        return {}
+    paths = {script.revision: script.path for script in scripts.walk_revisions()}
+    digests = {each.revision: found for each in applied if (found := _digest(each)) is not None}
+    return verify_journal(journal, paths, digests, read_checksum, severity=severity_of(settings))
 
 
 def _digest(script: Script) -> str | None:
@@ -101,15 +70,3 @@ def _digest(script: Script) -> str | None:
         return digest(Path(script.path).read_bytes())
     except OSError:
         return None
-
-
-def _checksum(script: Script) -> str | None:
-    mark = source_mark(script)
-    return None if mark is None else mark.checksum
-
-
-def _vanished(rows: dict[str, JournalEntry], scripts: ScriptDirectory) -> Iterator[HistoryFinding]:
-    known = {script.revision for script in scripts.walk_revisions()} if rows else set()
-    for revision, row in rows.items():
-        if revision not in known:
-            yield HistoryFinding(revision, row.checksum, None, None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.database_url import mask
+from work_data_hub.domain.finding import Finding
+from work_data_hub.domain.revisions.verification import ahead, several_heads
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import Step
 from work_data_hub.io.schema import engine
@@ -26,22 +28,6 @@ LAST_RUNS = 5
 
 
 @dataclass(frozen=True)
-class Problem:
-    """Something that is wrong.
-
-    Attributes:
-        kind: ``not-recorded``, ``record-removed``, ``other-environment``, ``ahead-of-the-code``,
-            ``several-heads``, ``interrupted``, ``edited``.
-        message: what is wrong, one line.
-        hint: what to do, one line.
-    """
-
-    kind: str
-    message: str
-    hint: str
-
-
-@dataclass(frozen=True)
 class DatabaseStatus:
     """What is known of a database.
 
@@ -55,7 +41,8 @@ class DatabaseStatus:
         heads: those of the files.
         pending: the steps that would bring it to head, in order.
         last_runs: the newest rows of its journal, the oldest of them first.
-        problems: what is wrong.
+        problems: what is wrong: ``not-recorded``, ``record-removed``, ``other-environment``,
+            ``ahead``, ``several-heads``, ``interrupted``, ``edited``, ``vanished``.
     """
 
     database: str
@@ -67,7 +54,7 @@ class DatabaseStatus:
     heads: tuple[str, ...]
     pending: tuple[Step, ...]
     last_runs: tuple[JournalEntry, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[Finding, ...]
 
     @property
     def is_clear(self) -> bool:
@@ -93,7 +80,8 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     unknown = _unknown(view, versions)
     problems = [
         *_of_the_record(target, facts, view),
-        *_of_the_heads(heads, unknown),
+        *map(ahead, unknown),
+        *([several_heads(heads)] if len(heads) > 1 else []),
         *_of_the_past(view, facts, entries, versions if not unknown else ()),
     ]
     return DatabaseStatus(
@@ -155,32 +143,17 @@ def _pending(view: DatabaseView, versions: tuple[str, ...]) -> tuple[Step, ...]:
     )
 
 
-def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> Iterator[Problem]:
+def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> Iterator[Finding]:
     if not facts.has_framework_tables:
-        yield Problem(
+        yield Finding(
             "not-recorded",
             "the database is not recorded yet: no run has been on it",
-            "`wdh db upgrade` records it",
+            hint="`wdh db upgrade` records it",
         )
     elif refusal := protection.check_record(target, NAMES - facts.framework_tables):
-        yield Problem("record-removed", refusal.reason, refusal.way_out)
+        yield Finding("record-removed", refusal.reason, hint=refusal.way_out)
     if refusal := protection.check_environment(target, view.settings.environment):
-        yield Problem("other-environment", refusal.reason, refusal.way_out)
-
-
-def _of_the_heads(heads: tuple[str, ...], unknown: tuple[str, ...]) -> Iterator[Problem]:
-    for revision in unknown:
-        yield Problem(
-            "ahead-of-the-code",
-            f"the database is at revision {revision}, which this code does not know",
-            "it was migrated by newer code: deploy that, or check that this database is meant",
-        )
-    if len(heads) > 1:
-        yield Problem(
-            "several-heads",
-            f"there are several heads: {', '.join(heads)}",
-            "name one, or join them: alembic merge heads -m 'merge'",
-        )
+        yield Finding("other-environment", refusal.reason, hint=refusal.way_out)
 
 
 def _of_the_past(
@@ -188,13 +161,11 @@ def _of_the_past(
     facts: DatabaseFacts,
     entries: list[JournalEntry],
     versions: tuple[str, ...],
-) -> Iterator[Problem]:
+) -> Iterator[Finding]:
     if facts.framework_tables >= NAMES:
         marks = Marks(view.connection, facts.schema, view.history)
         if interrupted := marks.read():
             fault = interrupted.as_fault()
-            yield Problem("interrupted", fault.message, fault.hint)
+            yield Finding("interrupted", fault.message, hint=fault.hint)
     applied = history_check.applied_scripts(view.scripts, versions)
-    for finding in history_check.findings(entries, applied, view.scripts):
-        hint = history_check.WAY_OUT.format(finding.revision)
-        yield Problem("edited", str(finding), hint)
+    yield from history_check.findings(entries, applied, view.scripts, view.settings).values()

@@ -11,15 +11,8 @@ if TYPE_CHECKING:
     from work_data_hub.domain.revisions.history import History
 
 
-_CONTRADICTIONS = {
-    "duplicate-id": "give one of the two files another id, or delete it",
-    "unknown-parent": "restore that file, or correct down_revision",
-}
-
-
 _SURE = {"duplicate-id"}
-
-
+_CONTRADICTIONS = {*_SURE, "unknown-parent"}
 _OF_THE_GRAPH = {*_CONTRADICTIONS, "label-taken", "unknown-dependency", "cycle"}
 
 
@@ -35,10 +28,10 @@ def refuse_contradictions(ini: str) -> None:
     history = _read(ini)
     findings = history.findings if history is not None else []
     # A file that must be executed to be understood may be the parent that is missed.
-    certain = _CONTRADICTIONS.keys() if all(f.kind in _OF_THE_GRAPH for f in findings) else _SURE
+    certain = _CONTRADICTIONS if all(f.code in _OF_THE_GRAPH for f in findings) else _SURE
     for finding in findings:
-        if finding.kind in certain:
-            raise HistoryError(str(finding), hint=_CONTRADICTIONS[finding.kind])
+        if finding.code in certain:
+            raise HistoryError(str(finding), hint=finding.hint)
 
 
 def _read(ini: str) -> History | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from work_data_hub.domain.revisions.history import History
-from work_data_hub.domain.revisions.revision_file import Declared, Finding, RevisionFile
+from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
 from work_data_hub.io.schema.revisions.cache import RevisionCache, stamp
 from work_data_hub.io.schema.revisions.script_locations import (
     read_options,
@@ -141,25 +141,35 @@ def _read(
             cache.put(path, seen, known)
     except OSError as error:
         return _unread(path, f"it cannot be read: {error.strerror}")
-    digest, declared, finding = known
-    return RevisionFile(path, digest, Declared(*declared) if declared else Finding(*finding))
+    return _revision_file(path, *known)
 
 
 def _unread(path: str, reason: str) -> RevisionFile:
-    return RevisionFile(path, "", Finding("unreadable", path, 1, reason))
+    return _revision_file(path, "", (), {"code": "unreadable", "message": reason, "path": path})
 
 
-def _cold(path: str) -> tuple[str, tuple[Any, ...], tuple[Any, ...]]:
+def _revision_file(
+    path: str, digest: str, declared: tuple[Any, ...], finding: dict[str, Any]
+) -> RevisionFile:
+    if declared:
+        return RevisionFile(path, digest, Declared(*declared))
+    from work_data_hub.domain.finding import Finding  # not needed where nothing is wrong
+
+    return RevisionFile(path, digest, Finding(**finding))
+
+
+def _cold(path: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
     """Read a file; return its digest, and what it declares or why that cannot be told."""
     # Imported here: nobody needs them whose files are all in the cache.
+    from work_data_hub.domain.finding import as_data
     from work_data_hub.domain.revisions.digest import digest
     from work_data_hub.domain.revisions.revision_text import read_revision
 
     with open(path, "rb", buffering=0) as file:
         source = file.read()
     content = read_revision(source, path)
-    if isinstance(content, Finding):
-        return digest(source), (), (content.kind, path, content.line, content.reason)
+    if not isinstance(content, Declared):
+        return digest(source), (), as_data(content)
     declared = (
         content.revision,
         content.down_revisions,
@@ -167,4 +177,4 @@ def _cold(path: str) -> tuple[str, tuple[Any, ...], tuple[Any, ...]]:
         content.branch_labels,
         content.description,
     )
-    return digest(source), declared, ()
+    return digest(source), declared, {}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.finding import WARNING
 from work_data_hub.domain.run import protection
 from work_data_hub.errors import HistoryError, RefusedError
 from work_data_hub.io.schema.locks.advisory_lock import lock_key
@@ -20,6 +21,7 @@ from work_data_hub.io.schema.run import recovery
 if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
 
+    from work_data_hub.domain.finding import Finding
     from work_data_hub.domain.record.target import EnvironmentClass, Target
     from work_data_hub.domain.run.plan import Plan
     from work_data_hub.domain.run.protection import Refusal
@@ -154,21 +156,19 @@ class Admission:
             (script.revision, history_check.source_mark(script))
             for script in history_check.unknown_to(entries, applied)
         )
-        for finding in history_check.findings(entries, applied, scripts):
-            self._judge(finding)
+        found = history_check.findings(entries, applied, scripts, self.view.settings)
+        for revision, finding in found.items():
+            self._judge(revision, finding)
 
-    def _judge(self, finding: history_check.HistoryFinding) -> None:
-        if finding.revision in self._permissions.accept:
-            script = self.view.scripts.get_revision(finding.revision) if finding.path else None
+    def _judge(self, revision: str, finding: Finding) -> None:
+        if revision in self._permissions.accept:
+            script = self.view.scripts.get_revision(revision) if finding.path else None
             source = history_check.source_mark(script) if script is not None else None
-            self.journal.add(finding.revision, "accept", source=source, detail=str(finding))
-        elif self.view.settings.edited_revisions == "warn":
+            self.journal.add(revision, "accept", source=source, detail=str(finding))
+        elif finding.severity == WARNING:
             log.warning("%s", finding)
         else:
-            raise HistoryError(
-                str(finding),
-                hint=history_check.WAY_OUT.format(finding.revision),
-            )
+            raise HistoryError(str(finding), hint=finding.hint)
 
 
 def _refuse(refusal: Refusal | None) -> None:
