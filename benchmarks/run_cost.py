@@ -1,13 +1,15 @@
 """What the guards add to `alembic upgrade head`, beside plain Alembic in one run.
 
     python benchmarks/run_cost.py [--runs 5] [--revisions 1 100 1000] [--engines sqlite postgresql]
+        [--statements 2000]
 
 Whole processes, in turn (plain, guarded, plain, guarded, ...), on an empty database each; prints
 medians in seconds and the median of the ratios pair by pair. "At head" is the run that has
 nothing to do. The PostgreSQL is the one of the tests: no durability, so what is compared is work
 and not the disk. Plain Alembic runs as its own template sets it up: all revisions in one
 transaction on PostgreSQL, none on SQLite. A third column runs it with
-`transaction_per_migration=True`, which is what the guarded run has to do as well.
+`transaction_per_migration=True`, which is what the guarded run has to do as well. At last, one
+revision of many statements in an autocommit block, each of which the guarded run writes down first.
 """
 
 from __future__ import annotations
@@ -74,6 +76,15 @@ def downgrade() -> None:
 '''
 
 
+BLOCK = """
+def upgrade() -> None:
+    op.create_table("log", sa.Column("n", sa.Integer))
+    with op.get_context().autocommit_block():
+        for number in range({statements}):
+            op.execute(f"INSERT INTO log VALUES ({{number}})")
+"""
+
+
 def write_project(folder: Path, env: str, revisions: int) -> None:
     versions = folder / "migrations" / "versions"
     versions.mkdir(parents=True)
@@ -84,6 +95,13 @@ def write_project(folder: Path, env: str, revisions: int) -> None:
             number=number, id=f"r{number:05}", parent=f"r{number - 1:05}" if number else None
         )
         (versions / f"r{number:05}.py").write_text(text)
+
+
+def write_block(folder: Path, env: str, statements: int) -> None:
+    write_project(folder, env, 1)
+    (file,) = (folder / "migrations" / "versions").glob("*.py")
+    head = file.read_text().partition("\n\n\n")[0]
+    file.write_text(f"{head}\n\n{BLOCK.format(statements=statements)}")
 
 
 def upgrade(folder: Path, url: str) -> float:
@@ -127,6 +145,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--statements", type=int, default=2000, help="0: not measured")
     arguments = parser.parse_args()
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -140,6 +159,13 @@ def main() -> None:
                 write_project(projects[name], env, revisions)
             for engine in arguments.engines:
                 print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
+                measure(projects, urls[engine], arguments.runs)
+        if arguments.statements:
+            projects = {name: scratch / f"block_{n}" for n, name in enumerate(ENVIRONMENTS)}
+            for name, env in ENVIRONMENTS.items():
+                write_block(projects[name], env, arguments.statements)
+            for engine in arguments.engines:
+                print(f"{engine}, {arguments.statements} statements in one block", flush=True)
                 measure(projects, urls[engine], arguments.runs)
 
 

@@ -12,7 +12,10 @@ from work_data_hub.domain.sql.statement import (
     Kind,
     action_of,
     concurrent_index,
+    if_not_exists,
     kind_of,
+    may_be_repeated,
+    only_reads,
 )
 
 if TYPE_CHECKING:
@@ -130,3 +133,103 @@ def test_what_postgresql_cannot_take_from_a_file_is_known(text: str, kind: Kind)
 )
 def test_what_sqlite_ignores_in_a_transaction_is_known(text: str, kind: Kind) -> None:
     assert kind_of(text, "sqlite") is kind
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CREATE TABLE IF NOT EXISTS a (x int)",
+        "create unlogged table if not exists a (x numeric(10), y int generated always as (x))",
+        "CREATE UNIQUE INDEX IF NOT EXISTS i ON a (x);",
+        "CREATE /* AS */ SEQUENCE IF NOT EXISTS s AS integer",
+        "CREATE SCHEMA IF NOT EXISTS s",
+        "CREATE EXTENSION IF NOT EXISTS citext",
+        "CREATE INDEX CONCURRENTLY i ON a (x)",
+        "-- why\nCREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)",
+        "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'so so'",
+        "VACUUM",
+        "VACUUM (ANALYZE) a",
+        "ANALYZE a",
+    ],
+)
+def test_what_only_makes_what_is_not_there_may_be_repeated(text: str, dialect: Dialect) -> None:
+    assert may_be_repeated(text, dialect)
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "CREATE TABLE a (x int)",
+        "CREATE TABLE IF NOT EXISTS a AS SELECT * FROM b",
+        "CREATE TABLE IF NOT EXISTS a (x) AS SELECT f(y) FROM b",
+        "CREATE MATERIALIZED VIEW IF NOT EXISTS a AS SELECT 1",
+        "CREATE VIEW IF NOT EXISTS a AS SELECT 1",
+        "CREATE TRIGGER IF NOT EXISTS a AFTER INSERT ON b BEGIN DELETE FROM c; END",
+        "CREATE OR REPLACE VIEW a AS SELECT 1",
+        "CREATE INDEX i ON a (x)",
+        "DROP TABLE IF EXISTS a",
+        "DROP INDEX CONCURRENTLY IF EXISTS i",
+        "ALTER TABLE IF EXISTS a ADD COLUMN b int",
+        "ALTER TABLE IF EXISTS a RENAME TO b",
+        "ALTER TABLE a ADD COLUMN IF NOT EXISTS b int DEFAULT random()",
+        "ALTER TYPE mood ADD VALUE 'so so'",
+        "REINDEX INDEX CONCURRENTLY i",
+        "REFRESH MATERIALIZED VIEW CONCURRENTLY a",
+        "INSERT INTO a VALUES (1)",
+        "UPDATE a SET x = 1",
+        "DELETE FROM a",
+        "MERGE INTO a USING b ON true WHEN MATCHED THEN DELETE",
+        "TRUNCATE a",
+        "COPY a FROM STDIN",
+        "SELECT f()",
+        "WITH x AS (DELETE FROM a RETURNING 1) SELECT * FROM x",
+        "DO $$ BEGIN DELETE FROM a; END $$",
+        "CALL f()",
+        "VACUUM INTO 'other.db'",
+        "CREATE TABLE IF NOT EXISTS a (x int); UPDATE b SET n = n * 2",
+        "VACUUM; VACUUM",
+    ],
+)
+def test_nothing_else_may_be_repeated(text: str, dialect: Dialect) -> None:
+    assert not may_be_repeated(text, dialect)
+
+
+@pytest.mark.parametrize("dialect", BOTH)
+@pytest.mark.parametrize(
+    ("text", "reads"),
+    [
+        ("SELECT 1", True),
+        ("/* x */ select * from a;", True),
+        ("VALUES (1)", True),
+        ("PRAGMA table_info(a)", True),
+        ("EXPLAIN SELECT 1", True),
+        ("SHOW search_path", True),
+        ("SELECT * INTO b FROM a", False),
+        ("EXPLAIN (ANALYZE) DELETE FROM a", False),
+        ("PRAGMA user_version = 3", False),
+        ("SELECT 1; DELETE FROM a", False),
+        ("SELECTED", False),
+        ("INSERT INTO a SELECT 1", False),
+        ("WITH x AS (DELETE FROM a RETURNING 1) SELECT 1", False),
+    ],
+)
+def test_what_only_reads_is_known(text: str, reads: bool, dialect: Dialect) -> None:
+    assert only_reads(text, dialect) is reads
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        (
+            "CREATE INDEX CONCURRENTLY i ON a (x)",
+            "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)",
+        ),
+        ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)", None),
+        ("CREATE INDEX i ON a (x)", None),
+    ],
+)
+def test_a_concurrent_build_can_be_made_conditional(text: str, made: str | None) -> None:
+    assert if_not_exists(text) == (made or text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Direction = Literal["upgrade", "downgrade", "stamp"]
+Remainder = Literal["nothing", "a part", "a marked part", "all", "unknown"]
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ class Progress:
         plan: what it shall do.
         finished: the steps that were committed.
         running: the step that has begun and not ended.
-        left_a_part: whether a part of a step that failed is committed.
+        left: what is committed of a step that failed; the database was asked.
     """
 
     plan: Plan = Plan((), ())
     finished: list[Step] = field(default_factory=list)
     running: Step | None = None
-    left_a_part: bool = False
+    left: Remainder = "nothing"
 
     @property
     def pending(self) -> tuple[Step, ...]:

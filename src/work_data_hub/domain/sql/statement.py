@@ -86,6 +86,45 @@ def controls_transaction(text: str, dialect: Dialect) -> bool:
     return kind_of(text, dialect) in (Kind.TRANSACTION_BRACKET, Kind.TRANSACTION_END)
 
 
+def only_reads(text: str, dialect: Dialect) -> bool:
+    """Whether a statement changes nothing, unless a function that it calls does."""
+    plain = without_comments(text, dialect)
+    return ";" not in plain.rstrip("; ") and _READS.match(plain) is not None
+
+
+def may_be_repeated(text: str, dialect: Dialect) -> bool:
+    """Whether a statement may run again after it ran, or ran in part, also among others like it.
+
+    A short list: each makes something that is not there yet, or changes no row at all; none drops,
+    renames or fills anything. So no order of them can do harm a second time. Of several statements
+    in one text it is not known.
+    """
+    plain = without_comments(text, dialect).rstrip("; ")
+    if ";" in plain:
+        return False
+    if concurrent_index(plain) is not None:
+        return True
+    return _REPEATABLE.match(plain) is not None and not _is_filled(plain)
+
+
+def _is_filled(plain: str) -> bool:
+    """Whether it is CREATE ... AS; inside parentheses AS begins a generated column."""
+    depth = 0
+    for token in tokens(plain):
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth <= 0 and token.word == "AS" and action_of(plain).kind == "TABLE":
+            return True
+    return False
+
+
+def if_not_exists(text: str) -> str:
+    """Return a CREATE INDEX CONCURRENTLY that does nothing when the index is there."""
+    found = _CONCURRENT_INDEX.match(text, first_word(text, 0, "postgresql"))
+    if found is None or found["condition"]:
+        return text
+    return f"{text[: found.start('name')]}IF NOT EXISTS {text[found.start('name') :]}"
+
+
 def concurrent_index(text: str) -> ConcurrentIndex | None:
     """Return the index that a statement builds concurrently, if it does."""
     found = _CONCURRENT_INDEX.match(text, first_word(text, 0, "postgresql"))
@@ -134,7 +173,22 @@ _BETWEEN = frozenset(("INTO", "FROM", "OR", "TEMP", "TEMPORARY", "UNIQUE", "VIRT
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _CONCURRENT_INDEX = re.compile(
-    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
+    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
+    rf"(?P<condition>IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
     rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
     re.IGNORECASE,
+)
+_READS = re.compile(
+    r"(?:SELECT(?!.*\bINTO\b)|VALUES|SHOW|EXPLAIN(?!.*\bANALY[SZ]E\b)|PRAGMA(?!.*=))\b",
+    re.IGNORECASE | re.DOTALL,
+)
+_REPEATABLE = re.compile(
+    r"""(?:
+        CREATE\s+(?:(?:UNLOGGED|UNIQUE)\s+)?(?:TABLE|INDEX|SEQUENCE|SCHEMA|EXTENSION)
+            \s+IF\s+NOT\s+EXISTS
+      | ALTER\s+TYPE\s.+\sADD\s+VALUE\s+IF\s+NOT\s+EXISTS
+      | VACUUM(?!.*\bINTO\b)
+      | ANALYZE
+    )\b""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
 )

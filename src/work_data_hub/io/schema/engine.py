@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import re
+import sqlite3
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -44,13 +45,96 @@ def create_engine(url: URL, *, read_only: bool = False) -> Engine:
     if url.get_backend_name() == "postgresql":
         options["connect_args"] = _postgresql_arguments(url)
     elif url.get_backend_name() == "sqlite":
-        options["connect_args"] = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS}
+        arguments = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "factory": HeardConnection}
+        options["connect_args"] = arguments
     engine = sa.create_engine(url, **options)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin if read_only else _begin_immediate)
         event.listen(engine, "handle_error", _stay_open)
     return engine
+
+
+class StatementListener(Protocol):
+    """Who is told of each statement that a driver's connection executes."""
+
+    def before(self, statement: str) -> str:
+        """A statement is about to run; return what is run in its place."""
+
+    def after(self, statement: str, *, may_ask: bool) -> None:
+        """It has run; ``may_ask``: whether the connection can be asked something by now."""
+
+    def failed(self, _statement: str, error: BaseException) -> None:
+        """It was ended by an error."""
+
+
+@contextmanager
+def told(
+    listener: StatementListener | None, statement: str, *, may_ask: bool = True
+) -> Iterator[str]:
+    """Tell of one statement, around the block that runs it; yield what is to be run."""
+    if listener is None:
+        yield statement
+        return
+    chosen = listener.before(statement)
+    try:
+        yield chosen
+    except BaseException as error:
+        listener.failed(statement, error)
+        raise
+    listener.after(statement, may_ask=may_ask)
+
+
+class HeardConnection(sqlite3.Connection):
+    """A connection of SQLite's driver that tells of every statement, whoever executes it.
+
+    Attributes:
+        listener: is told, while there is one.
+    """
+
+    listener: StatementListener | None = None
+
+    def cursor(self, factory: Any = None) -> Any:
+        """Return a cursor that tells."""
+        return super().cursor(factory or HeardCursor)
+
+    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
+        """As the driver's, which would take a cursor that does not tell."""
+        return HeardCursor(self).execute(sql, *parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
+        """As above."""
+        return HeardCursor(self).executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        """As above."""
+        return HeardCursor(self).executescript(sql_script)
+
+    def commit(self) -> None:
+        """As the driver's."""
+        with told(self.listener, "COMMIT"):
+            super().commit()
+
+
+class HeardCursor(sqlite3.Cursor):
+    """A cursor of ``HeardConnection``."""
+
+    connection: HeardConnection
+
+    def execute(self, sql: str, *parameters: Any) -> Self:
+        """As the driver's."""
+        with told(self.connection.listener, sql) as chosen:
+            return super().execute(chosen, *parameters)
+
+    def executemany(self, sql: str, parameters: Any, /) -> Self:
+        """As the driver's."""
+        with told(self.connection.listener, sql):
+            return super().executemany(sql, parameters)
+
+    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
+        """As the driver's, which commits first."""
+        with told(self.connection.listener, f"COMMIT; {sql_script}"):
+            return super().executescript(sql_script)
 
 
 @contextmanager

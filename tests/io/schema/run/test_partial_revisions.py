@@ -72,7 +72,7 @@ def test_an_invalid_index_is_found_dropped_and_built_again_on_the_next_run(
     run_alembic(project, postgresql_url, "upgrade", "head")
     assert indexes(postgresql_url) == {"by_state": True}
     assert marks(postgresql_url) == 0
-    assert "was interrupted; what it left was dropped" in caplog.text
+    assert "was interrupted; what it left INVALID was dropped" in caplog.text
 
 
 def test_if_not_exists_does_not_succeed_on_an_invalid_index(
@@ -129,7 +129,7 @@ def test_a_half_applied_revision_is_named_precisely_and_resolved_by_a_person(
         message = interrupted.value.message
         assert "upgrade 20260101_0001 was interrupted" in message
         assert "committed: CREATE TABLE first (id integer); CREATE TABLE second" in message
-        assert "perhaps committed: CREATE TABLE second" in message
+        assert "perhaps" not in message  # the database said that it failed
         assert "not committed: everything after that" in message
         assert "resolved=20260101_0001" in interrupted.value.hint
     with pytest.raises(MigrationFailedError):

@@ -108,25 +108,57 @@ def test_a_commit_behind_a_comment_is_refused(
 
 @pytest.mark.parametrize(
     "script",
-    ["CREATE TABLE a (x int); COMMIT; CREATE TABLE b (x int)", "CREATE TABLE a (x int); ROLLBACK"],
+    [
+        "CREATE TABLE a (x int); COMMIT; CREATE TABLE b (x int)",
+        "CREATE TABLE a (x int); ROLLBACK",
+        "BEGIN; CREATE TABLE a (x int); COMMIT;",
+        "CREATE TABLE a (x int); COMMIT; BEGIN;",
+        "CREATE TABLE a (x int); /* ; */ end; SELECT 1/0",
+        "CREATE TABLE a (x int); COMMIT AND CHAIN",
+    ],
 )
-def test_a_script_that_ends_the_transaction_is_found_and_nobody_says_it_was_rolled_back(
+def test_a_script_that_ends_the_transaction_is_refused_before_any_of_it_runs(
     postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, script: str
 ) -> None:
-    project = make_history([revision_body(f"op.execute('{script}')")])
-    with pytest.raises(MigrationFailedError, match="ended its transaction") as failed:
+    code = f"op.execute('CREATE TABLE before (x int)')\nop.execute('{script}')"
+    project = make_history([revision_body(code)])
+    with pytest.raises(MigrationFailedError, match="its own transaction") as failed:
         run_alembic(project, postgresql_url, "upgrade", "head")
-    assert "rolled back" not in failed.value.hint
-    assert migration_runner.current(postgresql_url) == ()
+    assert "it was rolled back" in failed.value.hint
+    with connect(postgresql_url) as connection:
+        found = set(sa.inspect(connection).get_table_names())
+    assert not found & {"a", "b", "before"}
 
 
-def test_executescript_on_sqlite_is_found(
-    sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+@pytest.mark.parametrize(
+    "past_sqlalchemy",
+    [
+        "raw.executescript('CREATE TABLE a (x int)')",
+        "raw.executescript('CREATE TABLE a (x int); BEGIN')",
+        "raw.cursor().executescript('CREATE TABLE a (x int)')",
+        "raw.commit()",
+        "raw.execute('COMMIT')",
+        "raw.cursor().execute('  /* x */ commit')",
+    ],
+)
+def test_a_commit_on_the_drivers_connection_is_refused_before_it_happens(
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    past_sqlalchemy: str,
 ) -> None:
-    code = "op.get_bind().connection.driver_connection.executescript('CREATE TABLE a (x int)')"
-    with pytest.raises(MigrationFailedError, match="ended its transaction"):
-        run_alembic(make_history([revision_body(code)]), sqlite_url, "upgrade", "head")
-    assert migration_runner.current(sqlite_url) == ()
+    if "executescript" in past_sqlalchemy and database_url.get_backend_name() != "sqlite":
+        past_sqlalchemy = "raw.execute('CREATE TABLE a (x int); COMMIT')"
+    code = (
+        "op.execute('CREATE TABLE before (x int)')\n"
+        f"raw = op.get_bind().connection.driver_connection\n{past_sqlalchemy}\nSELECT"
+    ).replace("SELECT", "op.execute('SELECT 1')")
+    with pytest.raises(MigrationFailedError, match="its own transaction") as failed:
+        run_alembic(make_history([revision_body(code)]), database_url, "upgrade", "head")
+    assert "it was rolled back" in failed.value.hint
+    with connect(database_url) as connection:
+        assert not set(sa.inspect(connection).get_table_names()) & {"a", "before"}
 
 
 def test_a_connection_in_autocommit_mode_is_refused(

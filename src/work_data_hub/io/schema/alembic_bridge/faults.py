@@ -33,13 +33,27 @@ from work_data_hub.io.schema.engine import first_line
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
 # insufficient_privilege, read_only_sql_transaction
 _DENIED = {"42501", "25006"}
+# What is committed of a step that failed, in words.
+_LEFT: dict[Remainder, str] = {
+    "nothing": "it was rolled back",
+    "a part": "a part of it is committed",
+    "a marked part": "a part of it is committed, the next run names it",
+    "all": "its connection was lost when it had been committed, the next run goes on from there",
+    "unknown": "its connection was lost: the next run looks whether it was committed",
+}
+_INTERRUPTED: dict[Remainder, str] = {
+    "a part": "a part of {} is committed",
+    "a marked part": "a part of {} is committed",
+    "all": "{} is committed",
+    "unknown": "the connection was lost, the next run looks whether {} was committed",
+}
 _GOES_BACK = re.compile(r"-\d+$")
 
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from work_data_hub.domain.finding import Finding
-    from work_data_hub.domain.run.plan import Progress, Step
+    from work_data_hub.domain.run.plan import Progress, Remainder, Step
 
 
 def as_fault(
@@ -88,14 +102,14 @@ def interrupted(progress: Progress) -> RunInterruptedError:
         return RunInterruptedError(
             f"interrupted between steps (done: {done})", hint="run the command again"
         )
-    if progress.left_a_part:
+    if progress.left == "nothing":
         return RunInterruptedError(
-            f"interrupted: a part of {progress.running} is committed",
-            hint="run the command again, it names what is there and what to do",
+            f"interrupted: {progress.running} was rolled back (done before it: {done})",
+            hint="run the command again, it goes on from there",
         )
     return RunInterruptedError(
-        f"interrupted: {progress.running} was rolled back (done before it: {done})",
-        hint="run the command again, it goes on from there",
+        f"interrupted: {_INTERRUPTED[progress.left].format(progress.running)}",
+        hint="run the command again, it names what is there and what to do",
     )
 
 
@@ -104,14 +118,9 @@ def _failed_revision(
 ) -> MigrationFailedError:
     place = _revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
-    left = (
-        "a part of it is committed, the next run names it"
-        if progress.left_a_part
-        else "it was rolled back"
-    )
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
-        hint=f"{left} (done before it: {_done(progress)}); {_advice(error)}",
+        hint=f"{_LEFT[progress.left]} (done before it: {_done(progress)}); {_advice(error)}",
         applied=[step.revision for step in progress.finished],
         failed=failed.revision,
         pending=[step.revision for step in progress.pending],

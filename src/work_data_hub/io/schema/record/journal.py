@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from work_data_hub.domain.run.plan import Step
+
 JournalDirection = Literal["upgrade", "downgrade", "stamp", "adopt", "accept", "record"]
 Outcome = Literal["done", "failed"]
 
@@ -68,6 +70,13 @@ class JournalEntry:
     detail: str | None
 
 
+_PUT_BACK = """
+    WITH put_back AS (
+        SELECT set_config(was.key, was.value, false) FROM json_each_text(%(settings)s::json) AS was
+         WHERE current_setting(was.key, true) IS DISTINCT FROM was.value
+    )
+"""
+_SAY_WHICH = "RETURNING pg_current_xact_id()::text, (SELECT count(*) FROM put_back)"
 _WRITTEN = ("history", *JournalEntry.__dataclass_fields__)
 
 
@@ -121,6 +130,26 @@ class Journal:
         """Add one row."""
         row = self._row(revision, direction, outcome, started_at, source, detail)
         self._connection.exec_driver_sql(self._insert, self._parameters(row))
+
+    def add_last(
+        self, step: Step, started_at: datetime, source: SourceMark | None, settings: str
+    ) -> str:
+        """Add the row of a step that is done, as the last statement of it (PostgreSQL).
+
+        Args:
+            step: which.
+            started_at: when it began.
+            source: what was run.
+            settings: of the session, as JSON by name; those that the step changed, in whatever
+                way, are put back in the same round trip.
+
+        Returns:
+            The id of the transaction.
+        """
+        row = self._row(step.revision, step.direction, "done", started_at, source, None)
+        query = f"{_PUT_BACK} {self._insert} {_SAY_WHICH}"
+        parameters = {**self._parameters(row), "settings": settings}
+        return str(self._connection.exec_driver_sql(query, parameters).scalar_one())
 
     def adopt(self, revisions: Iterable[tuple[str, SourceMark | None]]) -> None:
         """Record revisions that were applied before the framework came."""

@@ -14,8 +14,8 @@ from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES
-from work_data_hub.io.schema.record.interrupted_revision import Marks
 from work_data_hub.io.schema.record.journal import Journal, JournalEntry
+from work_data_hub.io.schema.record.marks import Marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

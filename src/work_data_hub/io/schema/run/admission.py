@@ -14,8 +14,8 @@ from work_data_hub.io.schema.locks.advisory_lock import lock_key
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
-from work_data_hub.io.schema.record.interrupted_revision import Marks
 from work_data_hub.io.schema.record.journal import Journal
+from work_data_hub.io.schema.record.marks import Marks
 from work_data_hub.io.schema.run import recovery
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from work_data_hub.domain.record.target import EnvironmentClass, Target
     from work_data_hub.domain.run.plan import Plan
     from work_data_hub.domain.run.protection import Refusal
+    from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.request import Permissions
     from work_data_hub.io.schema.record.facts import DatabaseFacts
@@ -40,6 +41,9 @@ class Admission:
         facts: the surroundings of the run.
         target: what the database is.
         permissions: what the caller confirmed or asked for beside the run itself.
+
+    Attributes:
+        repeated: where the first step repeats an interrupted one, the indexes that it has built.
     """
 
     def __init__(
@@ -51,6 +55,7 @@ class Admission:
         self.journal = Journal(view.connection, facts.schema, view.history, facts.user)
         self._target = target
         self._permissions = permissions
+        self.repeated: tuple[ConcurrentIndex, ...] | None = None
 
     @classmethod
     def of(cls, view: DatabaseView, permissions: Permissions) -> Admission:
@@ -121,8 +126,9 @@ class Admission:
         if destructive:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
         if self.facts.has_framework_tables:
-            recovery.clear_up(
-                self.marks, self._permissions.resolved, self.view.settings.lock_deadline
+            patience = self.view.settings.lock_deadline
+            self.repeated = recovery.clear_up(
+                self.marks, plan, self._permissions.resolved, patience
             )
         self._create_tables()
         self._record_identity()

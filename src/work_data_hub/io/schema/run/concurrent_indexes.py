@@ -63,12 +63,6 @@ def state(raw: Any, index: ConcurrentIndex) -> State:
     return "valid" if found[0] else "invalid"
 
 
-def drop_if_there(raw: Any, index: ConcurrentIndex) -> None:
-    """Drop the index, valid or not."""
-    if (found := _look(raw, index)) is not None:
-        drop(raw, index, found[2])
-
-
 def drop(raw: Any, index: ConcurrentIndex, schema: str) -> None:
     """Drop the index without blocking its table; ``schema`` is quoted already."""
     quoted = '"' + index.name.replace('"', '""') + '"'

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext, MigrationStep
     from alembic.script import Script
 
-    from work_data_hub.domain.run.plan import Progress
+    from work_data_hub.domain.run.plan import Progress, Remainder
     from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
     from work_data_hub.io.schema.locks.retries import Retries
 
@@ -30,15 +30,11 @@ class Guard(Protocol):
     def finish(self) -> None:
         """The step was committed."""
 
-    def fail(self, step: Step, error: BaseException) -> None:
-        """The step failed."""
+    def fail(self, step: Step, error: BaseException) -> Remainder:
+        """The step failed; return what is committed of it."""
 
     def give_way(self) -> None:
         """Roll back what was read before the first step."""
-
-    @property
-    def can_be_repeated(self) -> bool:
-        """Whether the running step left nothing outside of its transaction."""
 
     def blocked_by(self) -> str:
         """Say who held the locks that the running step did not get."""
@@ -106,11 +102,10 @@ class Execution:
     def _wait_for_locks(self, error: BaseException, failed: Step) -> None:
         """Wait when a step did not get its locks; raise for every other error."""
         blocker = self._guard.blocked_by()
-        self._progress.left_a_part = not self._guard.can_be_repeated
-        self._guard.fail(failed, error)
+        self._progress.left = self._guard.fail(failed, error)
         if _was_interrupted(error):
             raise KeyboardInterrupt from error
-        if self._progress.left_a_part or not is_lock_failure(error):
+        if self._progress.left != "nothing" or not is_lock_failure(error):
             raise error
         pause = self._retries.pause()
         if pause is None:

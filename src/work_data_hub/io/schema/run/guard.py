@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.script import Script
     from sqlalchemy.engine import Engine, Transaction
 
-    from work_data_hub.domain.run.plan import Step
+    from work_data_hub.domain.run.plan import Remainder, Step
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.journal import SourceMark
     from work_data_hub.io.schema.run.admission import Admission
@@ -55,13 +55,9 @@ class RunGuard:
         )
         self._transaction_watch = TransactionWatch(connection)
         self._partial = PartialRevisions(
-            connection,
-            admission.marks,
-            self._transaction_watch,
-            self._session,
-            settings.lock_deadline,
+            admission.marks, self._transaction_watch, self._session, settings.lock_deadline
         )
-        self._rebuild = RebuildGuard(connection)
+        self._rebuild = RebuildGuard(connection, self._transaction_watch.unheard)
         self._blockers = BlockerWatch(
             engine, backend_pid, min(0.25, settings.lock_timeout / 4), tell
         )
@@ -89,54 +85,83 @@ class RunGuard:
         self._step = step
         self._source = history_check.source_mark(script) if script is not None else None
         self._started_at = datetime.now(UTC)
-        self._partial.begin(step, context)
         # Alembic takes a transaction that is there; so it is known, at the end, to be the same.
         self._transaction = self._connection.get_transaction() or self._connection.begin()
         self._session.begin_revision()
         self._rebuild.begin_revision()
+        self._partial.begin(step, context, self._admission.repeated)
         self._blockers.begin(str(step))
 
     def applied(self, **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
         assert self._step is not None
         self._verify_transaction()
-        self._rebuild.end_revision()
-        self._journal.add(
-            self._step.revision,
-            self._step.direction,
-            started_at=self._started_at,
-            source=self._source,
-        )
-        if self._partial.changed_session:
-            self._session.end_revision()
+        with self._transaction_watch.unheard():
+            self._rebuild.end_revision()
+            if self._connection.dialect.name == "postgresql":
+                settings = self._session.at_the_end
+                xact_id = self._journal.add_last(
+                    self._step, self._started_at, self._source, settings
+                )
+                self._transaction_watch.verify_same(xact_id)
+            else:
+                self._transaction_watch.verify_same()
+                self._journal.add(
+                    self._step.revision,
+                    self._step.direction,
+                    started_at=self._started_at,
+                    source=self._source,
+                )
         self._partial.end()
 
     def finish(self) -> None:
         """Stop watching."""
         self._blockers.end()
+        self._admission.repeated = None
 
-    def fail(self, step: Step, error: BaseException) -> None:
-        """Record the failed attempt, if the database still listens."""
+    def fail(self, step: Step, error: BaseException) -> Remainder:
+        """Roll back; ask what is committed all the same, and record the failed attempt.
+
+        Returns:
+            What is committed of the step; unknown where the database does not answer any more.
+        """
         self._blockers.end()
-        self._transaction_watch.end()  # the mark, if there is one, stays for the next run
-        text = first_line(getattr(error, "orig", None) or error)
+        was_lost = self._transaction_watch.is_lost
+        self._transaction_watch.end()
+        left: Remainder = "unknown" if was_lost else self._left_without_asking()
         with contextlib.suppress(sa.exc.SQLAlchemyError):
             self._connection.rollback()
             with self._connection.begin():
-                self._journal.add(
-                    step.revision,
-                    step.direction,
-                    outcome="failed",
-                    started_at=self._started_at,
-                    source=self._source,
-                    detail=scrub(f"{type(error).__name__}: {text}", self._connection.engine.url),
-                )
+                left = self._left(was_lost=was_lost)
+                if left in ("nothing", "a part", "a marked part"):
+                    self._record_failure(step, error)
+        return left
 
-    @property
-    def can_be_repeated(self) -> bool:
-        """A revision that left its transaction is never blindly repeated."""
-        left = self._partial.was_outside or self._transaction_watch.was_ended
-        return not left and not self._connection.invalidated
+    def _left(self, *, was_lost: bool) -> Remainder:
+        left = self._partial.settle(was_lost=was_lost)
+        if left is not None:
+            return left
+        fate = self._transaction_watch.fate()
+        if fate == "committed":
+            # Its own COMMIT, whose answer was lost; or one that the revision made.
+            return "all" if was_lost else "a part"
+        return "nothing" if fate == "aborted" else "unknown"
+
+    def _left_without_asking(self) -> Remainder:
+        if self._partial.was_outside:
+            return "a marked part"
+        return "a part" if self._transaction_watch.was_ended else "nothing"
+
+    def _record_failure(self, step: Step, error: BaseException) -> None:
+        text = first_line(getattr(error, "orig", None) or error)
+        self._journal.add(
+            step.revision,
+            step.direction,
+            outcome="failed",
+            started_at=self._started_at,
+            source=self._source,
+            detail=scrub(f"{type(error).__name__}: {text}", self._connection.engine.url),
+        )
 
     def give_way(self) -> None:
         """Roll back what was read before the first step."""

@@ -7,40 +7,38 @@ transaction; it names what is committed, and goes in the transaction that moves 
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sql.lexer import without_comments
-from work_data_hub.domain.sql.statement import concurrent_index
+from work_data_hub.domain.record.mark import Executed, Noted, Session
+from work_data_hub.domain.sql.statement import concurrent_index, if_not_exists, only_reads
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.run import concurrent_indexes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.engine import Connection
 
-    from work_data_hub.domain.run.plan import Step
+    from work_data_hub.domain.run.plan import Remainder, Step
     from work_data_hub.domain.sql.statement import ConcurrentIndex
-    from work_data_hub.io.schema.record.interrupted_revision import Marks
+    from work_data_hub.io.schema.record.marks import Marks
     from work_data_hub.io.schema.run.session_settings import SessionSettings
     from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
 
-_KEPT_CHARACTERS = 2000
-_SETTING = re.compile(
-    r"^\s*(?:SET|RESET|DISCARD)\b|\bset_config\s*\(|;\s*(?:SET|RESET)\b", re.IGNORECASE
-)
+_THIS_SESSION = """
+    SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()
+"""
+_PAST_US = Noted("something that no statement of the revision shows", may_be_repeated=False)
 
 
 class PartialRevisions:
     """Marks revisions that leave their transaction.
 
     Args:
-        connection: the connection of the run.
         marks: of the history.
         watch: tells of the statements.
         session: the session's settings.
@@ -49,32 +47,42 @@ class PartialRevisions:
 
     def __init__(
         self,
-        connection: Connection,
         marks: Marks,
         watch: TransactionWatch,
         session: SessionSettings,
         patience_seconds: float,
     ) -> None:
-        self._connection = connection
+        self._connection: Connection = marks.connection
         self._marks = marks
         self._watch = watch
         self._session = session
         self._patience = patience_seconds
-        self._executed: list[str] = []
+        self._committed = Executed()
+        self._in_transaction = Executed()
+        self._running: Noted | None = None
+        self._server_process: Session | None = None
+        self._is_written = False
         # An index that is there before its statement runs is somebody else's: recovery must
         # not take it for what an interrupted build left.
         self._is_foreign = False
+        self._kept: Collection[ConcurrentIndex] | None = None
         self.was_outside = False
 
-    @property
-    def changed_session(self) -> bool:
-        """Whether the revision may have changed settings of the session, as dumps do."""
-        return any(_SETTING.search(without_comments(text, "postgresql")) for text in self._executed)
+    def begin(
+        self, step: Step, context: MigrationContext, repeated: Collection[ConcurrentIndex] | None
+    ) -> None:
+        """Begin a revision: what it executes from now on is its own.
 
-    def begin(self, step: Step, context: MigrationContext) -> None:
-        """Begin a revision: what it executes from now on is its own."""
+        Args:
+            step: which.
+            context: of the run.
+            repeated: where it repeats one that was interrupted, the valid indexes that are there
+                already; the mark of it stays until this one has ended.
+        """
         started_at = datetime.now(UTC)
-        self._executed, self._is_foreign, self.was_outside = [], False, False
+        self._kept = repeated
+        self._committed, self._in_transaction = Executed(indexes=[*(repeated or ())]), Executed()
+        self._running, self._is_foreign, self.was_outside = None, False, False
         self._watch.begin(self)
         block = type(context).autocommit_block
 
@@ -83,57 +91,127 @@ class PartialRevisions:
             self._write_mark(step, started_at)
             with self._watch.leaving(block(context)):
                 yield
+                self._update(None)
 
         context.autocommit_block = marked  # type: ignore[method-assign]
 
     def end(self) -> None:
         """End the revision, in the transaction that moves its version row."""
-        if self.was_outside:
+        if self.was_outside or self._kept is not None:
             with self._watch.unheard():
                 self._marks.forget()
         self._watch.end()
 
-    def before(self, statement: str) -> None:
+    def settle(self, *, was_lost: bool) -> Remainder | None:
+        """Correct the mark of a revision that failed; the connection is in a new transaction.
+
+        With nothing committed the mark goes.
+
+        Args:
+            was_lost: whether the connection had gone, and with it an answer perhaps.
+
+        Returns:
+            What is committed; None of a revision that did not leave its transaction.
+        """
+        if not self.was_outside:
+            return None
+        if self._committed.count == 0 and self._running is None:
+            if self._kept is None:
+                self._marks.forget()
+            return "nothing"
+        self._marks.update(self._committed, self._running, self._server_process, whole=True)
+        is_certain = self._committed.count or not was_lost
+        return "a marked part" if is_certain else "unknown"
+
+    def before(self, statement: str) -> str:
         """Write down what is about to run outside of a transaction, before it does."""
         if not self._watch.is_outside:
-            return
-        if (index := concurrent_index(statement)) is not None:
-            raw = driver_connection(self._connection)
-            concurrent_indexes.drop_if_invalid(raw, index, self._patience)
-            self._is_foreign = concurrent_indexes.state(raw, index) == "valid"
-            # It blocks nobody while it waits for older transactions, which it must outlast.
-            self._session.wait_for_locks(raw, self._patience)
-        if not self._is_foreign:
-            self._update(statement[:_KEPT_CHARACTERS])
+            return statement
+        with self._watch.unheard():
+            if self._is_postgresql and (index := concurrent_index(statement)) is not None:
+                statement = self._prepared(index, statement)
+            if not self._is_foreign:
+                self._update(Noted.of(statement, self._watch.dialect))
+        return statement
 
     def after(self, statement: str) -> None:
         """Note what has run."""
         is_foreign, self._is_foreign = self._is_foreign, False
         if is_foreign:
             return
-        self._executed.append(statement.strip()[:_KEPT_CHARACTERS])
         if self._watch.is_outside:
-            if (index := concurrent_index(statement)) is not None:
-                self._verify(index)
-            self._update(None)
+            noted = self._running or Noted.of(statement, self._watch.dialect)
+            self._is_written = not self._committed.add(noted)
+            self._running = None
+            if noted.index is not None:
+                self._verify(noted.index)
+        elif not only_reads(statement, self._watch.dialect):
+            self._in_transaction.add(Noted.of(statement, self._watch.dialect))
+
+    def failed(self, *, is_certain: bool) -> None:
+        """Note what did not happen; of a concurrent build an INVALID index is there."""
+        self._is_foreign = False
+        if is_certain and (self._running is None or self._running.index is None):
+            self._running = None
+
+    @property
+    def _is_postgresql(self) -> bool:
+        return self._watch.dialect == "postgresql"
 
     def _write_mark(self, step: Step, started_at: datetime) -> None:
         """Write the mark; it commits with what precedes the block."""
-        if self.was_outside:
-            self._update(None)
-            return
         with self._watch.unheard():
-            self._marks.write(step, started_at, self._executed)
-        self.was_outside = True
+            if self._went_past_us():
+                self._in_transaction.add(_PAST_US)
+            self._committed.add_all(self._in_transaction)
+            self._in_transaction = Executed()
+            if self.was_outside:
+                self._update(None)
+                return
+            if self._is_postgresql:
+                row = self._connection.exec_driver_sql(_THIS_SESSION).one()
+                self._server_process = Session(row.pid, row.started)
+            if self._kept is not None:
+                self._marks.forget()
+            self._marks.write(step, started_at, self._committed, self._server_process)
+            self.was_outside = True
 
-    def _update(self, running: str | None) -> None:
+    def _went_past_us(self) -> bool:
+        """Whether the transaction has written what none of the statements that were heard did.
+
+        PostgreSQL: it has an id, and nothing was heard that gives it one.
+        """
+        if not self._watch.hears_all or self._watch.went_past:
+            return True
+        if not self._is_postgresql or self._in_transaction.count:
+            return False
+        return self._watch.ask_xact_id() is not None
+
+    def _update(self, running: Noted | None) -> None:
+        self._running = running
         with self._watch.unheard():
-            self._marks.update(self._executed, running)
+            whole = not self._is_written or running is None
+            self._marks.update(self._committed, running, self._server_process, whole=whole)
+        self._is_written = True
+
+    def _prepared(self, index: ConcurrentIndex, statement: str) -> str:
+        """Clear the way for a concurrent build; return the statement that is run."""
+        raw = driver_connection(self._connection)
+        concurrent_indexes.drop_if_invalid(raw, index, self._patience)
+        if concurrent_indexes.state(raw, index) == "valid":
+            if index in (self._kept or ()):
+                return if_not_exists(statement)
+            self._is_foreign = True
+        # It blocks nobody while it waits for older transactions, which it must outlast.
+        self._session.wait_for_locks(self._patience)
+        return statement
 
     def _verify(self, index: ConcurrentIndex) -> None:
         raw = driver_connection(self._connection)
-        self._session.wait_for_locks(raw, None)
-        if concurrent_indexes.state(raw, index) == "invalid":
+        with self._watch.unheard():
+            self._session.wait_for_locks(None)
+            state = concurrent_indexes.state(raw, index)
+        if state == "invalid":
             raise MigrationFailedError(
                 f"the index {index.name} is INVALID after it was built",
                 hint="look at the server's log, then run again: it is dropped and built anew",

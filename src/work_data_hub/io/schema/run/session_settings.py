@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import json
+import math
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.engine import Connection
 
-_READ = """
-    SELECT current_setting('lock_timeout') AS lock_timeout,
-           current_setting('statement_timeout') AS statement_timeout,
-           current_setting('search_path') AS search_path
-"""
-_WRITE = """
-    SELECT set_config('lock_timeout', :lock_timeout, :is_local),
-           set_config('statement_timeout', :statement_timeout, :is_local),
-           set_config('search_path', :search_path, :is_local)
-"""
+# What revisions and dumps set, in the order in which it is put back: another session
+# authorization resets the role.
+KEPT = (
+    "session_authorization",
+    "role",
+    "search_path",
+    "lock_timeout",
+    "statement_timeout",
+    "idle_in_transaction_session_timeout",
+    "transaction_timeout",
+    "session_replication_role",
+    "row_security",
+    "check_function_bodies",
+    "default_tablespace",
+    "default_table_access_method",
+    "default_transaction_isolation",
+    "default_transaction_read_only",
+    "standard_conforming_strings",
+    "client_min_messages",
+    "constraint_exclusion",
+    "synchronous_commit",
+    "DateStyle",
+    "IntervalStyle",
+    "TimeZone",
+    "xmloption",
+    "work_mem",
+    "maintenance_work_mem",
+)
+_READ = sa.text(
+    "SELECT name, current_setting(name, true) FROM unnest(CAST(:names AS text[])) AS name"
+)
+_WRITE = sa.text(
+    "SELECT set_config(key, value, :is_local) FROM json_each_text(CAST(:settings AS json))"
+    " WHERE current_setting(key, true) IS DISTINCT FROM value"
+)
 
 
 class SessionSettings:
@@ -45,63 +74,58 @@ class SessionSettings:
     ) -> None:
         self._connection = connection
         self._backend_pid = backend_pid
-        self._is_postgresql = backend_pid is not None
         self._is_pooled = False
         self._found: dict[str, str] = {}
-        self._lock_timeout = _milliseconds(lock_timeout)
-        self._statement_timeout = _milliseconds(statement_timeout)
+        self._time_outs = {
+            "lock_timeout": _milliseconds(lock_timeout),
+            "statement_timeout": _milliseconds(statement_timeout),
+        }
+
+    @property
+    def at_the_end(self) -> str:
+        """What the session must have when a revision ends, as JSON by name."""
+        ours = {} if self._is_pooled else self._time_outs
+        return json.dumps({**self._found, **ours})
 
     def apply(self) -> None:
-        """Read what the session has, and set ours for the run; commits."""
-        if not self._is_postgresql:
+        """Read what the session has, and set the time-outs for the run; commits."""
+        if self._backend_pid is None:
             return
         # A pooler greets with a process number of its own making.
         raw = driver_connection(self._connection)
         self._is_pooled = raw.info.backend_pid != self._backend_pid
-        self._found = dict(self._connection.exec_driver_sql(_READ).mappings().one())
+        rows = self._connection.execute(_READ, {"names": list(KEPT)})
+        self._found = {name: value for name, value in rows if value is not None}
         if not self._is_pooled:
-            self._write(self._ours, is_local=False)
+            self._write(self._time_outs, is_local=False)
         self._connection.commit()
 
     def begin_revision(self) -> None:
         """Set them for the transaction that begins, where the session is not ours."""
-        if self._is_postgresql and self._is_pooled:
-            self._write(self._ours, is_local=True)
-
-    def end_revision(self) -> None:
-        """Set them again, in the transaction of a revision that changed them, as dumps do."""
-        if self._is_postgresql:
-            self._write(self._found if self._is_pooled else self._ours, is_local=False)
+        if self._is_pooled:
+            self._write(self._time_outs, is_local=True)
 
     def give_back(self) -> None:
         """Set what the session had, because the connection may be the caller's; commits."""
-        if self._is_postgresql and not self._is_pooled:
+        if self._backend_pid is not None and not self._is_pooled:
             self._write(self._found, is_local=False)
             self._connection.commit()
 
-    def wait_for_locks(self, raw: Any, seconds: float | None) -> None:
+    def wait_for_locks(self, seconds: float | None) -> None:
         """Let the next statement wait longer (None: as long as all others).
 
         Args:
-            raw: the driver's connection, in autocommit mode.
             seconds: how long.
         """
         if not self._is_pooled:
-            value = self._lock_timeout if seconds is None else _milliseconds(seconds)
-            with raw.cursor() as cursor:
+            value = self._time_outs["lock_timeout"] if seconds is None else _milliseconds(seconds)
+            with driver_connection(self._connection).cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
 
-    @property
-    def _ours(self) -> dict[str, str]:
-        return {
-            **self._found,
-            "lock_timeout": self._lock_timeout,
-            "statement_timeout": self._statement_timeout,
-        }
-
-    def _write(self, values: dict[str, str], *, is_local: bool) -> None:
-        self._connection.execute(sa.text(_WRITE), {**values, "is_local": is_local})
+    def _write(self, settings: Mapping[str, str], *, is_local: bool) -> None:
+        self._connection.execute(_WRITE, {"settings": json.dumps(settings), "is_local": is_local})
 
 
 def _milliseconds(seconds: float) -> str:
-    return f"{round(seconds * 1000)}ms"
+    """Return a time-out as PostgreSQL reads it; nothing is rounded to 0, which is no limit."""
+    return f"{math.ceil(seconds * 1000)}ms"

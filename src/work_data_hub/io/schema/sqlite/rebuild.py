@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -18,6 +18,9 @@ from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
 from work_data_hub.io.schema.sqlite.handwritten import HandwrittenRebuilds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
     from sqlalchemy.engine import Connection
 
 # What SQLAlchemy and Alembic say before they leave out what is kept here.
@@ -39,10 +42,16 @@ class RebuildGuard:
     Args:
         connection: with real transactions, and foreign keys not enforced
             (``engine.real_transactions``, ``engine.foreign_keys_off``).
+        unheard: wraps what the guard executes itself, for who listens to the revision.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        unheard: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._connection = connection
+        self._unheard = unheard
         self._is_sqlite = connection.dialect.name == "sqlite"
         self._foreign_keys: ForeignKeyGuard | None = None
         self._revision: _Revision | None = None
@@ -112,7 +121,8 @@ class RebuildGuard:
 
         def prepare(batch: Any, table: Any) -> None:
             original(batch, table)
-            self._prepare(batch)
+            with self._unheard():
+                self._prepare(batch)
 
         impl.prep_table_for_batch = prepare
         self._hooks.callback(vars(impl).pop, "prep_table_for_batch", None)
@@ -133,6 +143,10 @@ class RebuildGuard:
         revision = self._revision
         if revision is None:
             return statement, parameters
+        with self._unheard():
+            return self._before_revisions(revision, statement), parameters
+
+    def _before_revisions(self, revision: _Revision, statement: str) -> str:
         action = action_of(statement)
         self._watch_foreign_keys(revision, action, statement)
         if (action.verb, action.kind) == ("CREATE", "TABLE") and action.name in revision.planned:
@@ -143,7 +157,7 @@ class RebuildGuard:
             if action.new_name is not None:
                 self._begin_legacy_alter()
             statement = revision.running.rewritten(statement)
-        return statement, parameters
+        return statement
 
     def _before_author(self, revision: _Revision, action: Action, statement: str) -> None:
         revision.handwritten.before(action, statement)
@@ -158,9 +172,11 @@ class RebuildGuard:
         self, _c: Any, _cursor: Any, statement: str, _parameters: Any, _ctx: Any, _many: bool
     ) -> None:
         revision = self._revision
-        if revision is None:
-            return
-        action = action_of(statement)
+        if revision is not None:
+            with self._unheard():
+                self._after_revisions(revision, action_of(statement), statement)
+
+    def _after_revisions(self, revision: _Revision, action: Action, statement: str) -> None:
         if action.new_name is not None:
             self._end_legacy_alter()
         rebuild = revision.running

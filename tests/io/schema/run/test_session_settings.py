@@ -1,0 +1,193 @@
+"""Nothing that a revision sets leaks into the next one, nor to whom the connection belongs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from work_data_hub.config import get_settings
+from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.run.session_settings import KEPT, _milliseconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy.engine import URL
+
+# For each setting a value that it does not have.
+OTHER = {
+    "session_authorization": "leaked",
+    "role": "leaked",
+    "search_path": "leaked",
+    "lock_timeout": "7s",
+    "statement_timeout": "77s",
+    "idle_in_transaction_session_timeout": "78s",
+    "transaction_timeout": "79s",
+    "session_replication_role": "replica",
+    "row_security": "off",
+    "check_function_bodies": "off",
+    "default_tablespace": "pg_default",
+    "default_table_access_method": "leaked",
+    "default_transaction_isolation": "repeatable read",
+    "default_transaction_read_only": "on",
+    "standard_conforming_strings": "off",
+    "client_min_messages": "error",
+    "constraint_exclusion": "on",
+    "synchronous_commit": "remote_apply",
+    "DateStyle": "German, DMY",
+    "IntervalStyle": "sql_standard",
+    "TimeZone": "Asia/Tokyo",
+    "xmloption": "document",
+    "work_mem": "5MB",
+    "maintenance_work_mem": "65MB",
+}
+SEEN = "INSERT INTO seen SELECT current_setting($${}$$), current_user"
+WAYS = {
+    "by SET": "op.execute('SET \"{0}\" = \\'{1}\\'')",
+    "inside DO": "op.execute('DO $x$ BEGIN SET \"{0}\" = \\'{1}\\'; END $x$')",
+    "by a function": "op.execute('SELECT set_config($${0}$$, $${1}$$, false)')",
+    "on the driver's connection": (
+        "op.get_bind().connection.driver_connection.execute("
+        "'SELECT set_config($${0}$$, $${1}$$, false)')"
+    ),
+    "behind a comment, in a script": "op.execute('/* x */ SELECT 1; SET \"{0}\" = \\'{1}\\'')",
+}
+
+
+@pytest.fixture
+def role(postgresql_url: URL) -> None:
+    # Roles belong to the server: another worker may make it at the same moment.
+    make = (
+        "DO $$ BEGIN CREATE ROLE leaked SUPERUSER LOGIN;"
+        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql(make)
+        connection.exec_driver_sql(
+            "CREATE ACCESS METHOD leaked TYPE TABLE HANDLER heap_tableam_handler"
+        )
+        connection.exec_driver_sql("CREATE SCHEMA leaked")
+        connection.exec_driver_sql("CREATE TABLE public.seen (value text, by_user text)")
+
+
+def settings(url: URL) -> dict[str, str]:
+    query = "SELECT value, by_user FROM public.seen"
+    with connect(url) as connection:
+        return dict(tuple(row) for row in connection.exec_driver_sql(query))
+
+
+def test_every_setting_that_is_kept_is_tested() -> None:
+    assert set(OTHER) == set(KEPT)
+
+
+@pytest.mark.usefixtures("role")
+@pytest.mark.parametrize("name", KEPT)
+def test_a_setting_is_put_back_behind_the_revision_that_changed_it(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, name: str
+) -> None:
+    with connect(postgresql_url) as connection:
+        query = f"SELECT current_setting('{name}', true), current_user"
+        before, user = connection.exec_driver_sql(query).one()
+    if before is None:
+        assert name == "transaction_timeout"  # since PostgreSQL 17
+        return
+    code = WAYS["by a function"].format(name, OTHER[name])
+    look = f"op.execute('{SEEN.format(name)}')"
+    run_alembic(
+        make_history([revision_body(code), revision_body(look)]), postgresql_url, "upgrade", "head"
+    )
+    ((value, by_user),) = settings(postgresql_url).items()
+    assert by_user == user
+    assert value != OTHER[name]
+    if not name.endswith("_timeout"):
+        assert value == before
+
+
+@pytest.mark.usefixtures("role")
+@pytest.mark.parametrize("name", ["search_path", "lock_timeout", "role"])
+@pytest.mark.parametrize("way", WAYS)
+def test_whatever_way_it_was_changed(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    name: str,
+    way: str,
+) -> None:
+    code = WAYS[way].format(name, OTHER[name])
+    look = f"op.execute('CREATE TABLE made (x int)')\nop.execute('{SEEN.format(name)}')"
+    run_alembic(
+        make_history([revision_body(code), revision_body(look)]), postgresql_url, "upgrade", "head"
+    )
+    with connect(postgresql_url) as connection:
+        assert sa.inspect(connection).has_table("made", schema="public")
+    assert OTHER[name] not in settings(postgresql_url)
+
+
+@pytest.mark.usefixtures("role")
+def test_a_callers_connection_has_its_own_settings_back(
+    postgresql_url: URL, make_history: Any, revision_body: Any
+) -> None:
+    own = {"lock_timeout": "3s", "search_path": "public, pg_catalog", "TimeZone": "Europe/Oslo"}
+    leaking = [
+        WAYS["by a function"].format(name, OTHER[name]) for name in ("TimeZone", "search_path")
+    ]
+    config = Config(str(make_history([revision_body("\n".join(leaking))]) / "alembic.ini"))
+    engine = sa.create_engine(postgresql_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        for name, value in own.items():
+            connection.exec_driver_sql(f"SELECT set_config('{name}', '{value}', false)")
+        connection.commit()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        for name, value in own.items():
+            found = connection.exec_driver_sql(f"SELECT current_setting('{name}')").scalar()
+            assert found == value
+
+
+def test_behind_a_pooler_the_servers_own_settings_come_back(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    code = (
+        WAYS["by SET"].format("lock_timeout", "7s")
+        + "\n"
+        + WAYS["by SET"].format("TimeZone", "Asia/Tokyo")
+    )
+    project = make_history([revision_body(code), revision_body("pass")])
+    with transaction_pooler(postgresql_url, 3) as url:
+        run_alembic(project, url, "upgrade", "head")
+        for _ in range(4):
+            with connect(url) as connection:
+                query = "SELECT current_setting('lock_timeout'), current_setting('TimeZone')"
+                found = connection.exec_driver_sql(query).one()
+            assert found[0] == "0"
+            assert found[1] != "Asia/Tokyo"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0, "0ms"), (0.0001, "1ms"), (0.3, "300ms"), (0.3004, "301ms"), (2, "2000ms")],
+)
+def test_no_time_out_is_rounded_to_none(seconds: float, text: str) -> None:
+    assert _milliseconds(seconds) == text
+
+
+def test_the_shortest_lock_time_out_is_one(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "0.0001")
+    get_settings.cache_clear()
+    code = (
+        "assert op.get_bind().exec_driver_sql("
+        "\"SELECT current_setting('lock_timeout')\").scalar() == '1ms'"
+    )
+    run_alembic(make_history([revision_body(code)]), postgresql_url, "upgrade", "head")

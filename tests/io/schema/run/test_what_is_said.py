@@ -1,0 +1,162 @@
+""" "Rolled back" and "committed" are asked of the database, and said only where it says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from work_data_hub.errors import MigrationFailedError
+from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.engine import connect
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from sqlalchemy.engine import URL
+
+END_OWN_BACKEND = "op.execute('SELECT pg_terminate_backend(pg_backend_pid())')"
+TABLE = "op.execute('CREATE TABLE a (x int)')"
+
+
+def has_table(url: URL, name: str) -> bool:
+    with connect(url) as connection:
+        return sa.inspect(connection).has_table(name)
+
+
+def outcomes(url: URL) -> list[str]:
+    return [entry.outcome for entry in migration_runner.journal(url)]
+
+
+def failure(run_alembic: Any, project: Path, url: URL) -> str:
+    with pytest.raises(MigrationFailedError) as failed:
+        run_alembic(project, url, "upgrade", "head")
+    return failed.value.hint
+
+
+def test_a_connection_that_is_cut_in_mid_revision_has_rolled_back(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history([revision_body(f"{TABLE}\n{END_OWN_BACKEND}")])
+    assert "it was rolled back" in failure(run_alembic, project, postgresql_url)
+    assert not has_table(postgresql_url, "a")
+    assert outcomes(postgresql_url) == ["failed"]
+    run_alembic(make_history([revision_body(TABLE)]), postgresql_url, "upgrade", "head")
+
+
+def test_a_server_that_cannot_be_asked_any_more_is_not_spoken_for(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    closing = (
+        "import psycopg\nwith psycopg.connect(op.get_bind().engine.url.set(drivername='postgresql',"
+        " database='postgres').render_as_string(hide_password=False), autocommit=True) as other:\n"
+        f"    other.execute('ALTER DATABASE {postgresql_url.database} ALLOW_CONNECTIONS false')\n"
+    )
+    project = make_history([revision_body(f"{TABLE}\n{closing}{END_OWN_BACKEND}")])
+    try:
+        hint = failure(run_alembic, project, postgresql_url)
+    finally:
+        server = postgresql_url.set(drivername="postgresql", database="postgres")
+        text = server.render_as_string(hide_password=False)
+        with psycopg.connect(text, autocommit=True) as other:
+            other.execute(f"ALTER DATABASE {postgresql_url.database} ALLOW_CONNECTIONS true")
+    assert "the next run looks whether it was committed" in hint
+    assert "rolled back" not in hint
+
+
+def test_when_the_answer_to_the_commit_is_lost_the_journal_says_done_and_nothing_else(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = make_history([revision_body("pass"), revision_body(TABLE)])
+    run_alembic(project, postgresql_url, "upgrade", "+1")
+    commit = psycopg.Connection.commit
+    lost: list[bool] = []
+
+    def commit_and_lose(connection: psycopg.Connection) -> None:
+        made = connection.execute("SELECT to_regclass('a') IS NOT NULL").fetchone() == (True,)
+        commit(connection)
+        if made and not lost:
+            lost.append(True)
+            connection.close()
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(psycopg.Connection, "commit", commit_and_lose)
+        hint = failure(run_alembic, project, postgresql_url)
+    assert "lost when it had been committed, the next run goes on from there" in hint
+    assert outcomes(postgresql_url) == ["done", "done"]
+    assert migration_runner.current(postgresql_url) == ("20260101_0001",)
+    run_alembic(project, postgresql_url, "upgrade", "head")
+
+
+@pytest.mark.parametrize(
+    ("ending", "left"),
+    [
+        ("raw.rollback()", "it was rolled back"),
+        ("raw.pgconn.exec_(b'ROLLBACK')", "it was rolled back"),
+        ("raw.pgconn.exec_(b'COMMIT')", "a part of it is committed"),
+        ("raw.pgconn.exec_(b'COMMIT; BEGIN')", "a part of it is committed"),
+    ],
+)
+@pytest.mark.parametrize("then", ["op.execute('SELECT 1/0')", "op.execute('SELECT 1')", "pass"])
+def test_a_transaction_that_was_ended_past_every_watch_is_found_and_said(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    ending: str,
+    left: str,
+    then: str,
+) -> None:
+    raw = "raw = op.get_bind().connection.driver_connection"
+    project = make_history([revision_body(f"{TABLE}\n{raw}\n{ending}\n{then}")])
+    assert left in failure(run_alembic, project, postgresql_url)
+    assert has_table(postgresql_url, "a") is ("committed" in left)
+    assert migration_runner.current(postgresql_url) == ()
+
+
+@pytest.mark.parametrize(
+    ("script", "left"),
+    [
+        ("raw.executescript('CREATE TABLE a (x int)')", "a part of it is committed"),
+        ("raw.executescript('CREATE TABLE a (x int); BEGIN')", "a part of it is committed"),
+        ("raw.rollback()", "it was rolled back"),
+        ("raw.execute('CREATE TABLE a (x int)')", "it was rolled back"),
+    ],
+)
+@pytest.mark.parametrize("then", ["op.execute('SELECT * FROM missing')", "raise RuntimeError"])
+def test_on_a_connection_of_the_callers_own_sqlite_says_the_truth_too(
+    sqlite_url: URL, make_history: Any, revision_body: Any, script: str, left: str, then: str
+) -> None:
+    raw = "raw = op.get_bind().connection.driver_connection"
+    project = make_history([revision_body(f"{raw}\n{script}\n{then}")])
+    config = Config(str(project / "alembic.ini"))
+    engine = sa.create_engine(sqlite_url, poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        with pytest.raises(MigrationFailedError) as failed:
+            command.upgrade(config, "head")
+    assert left in failed.value.hint
+    assert has_table(sqlite_url, "a") is ("committed" in left)
+
+
+def test_a_full_disk_makes_sqlite_roll_back_by_itself(
+    sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    fill = (
+        "op.execute('CREATE TABLE a (x blob)')\n"
+        "pages = op.get_bind().exec_driver_sql('PRAGMA page_count').scalar()\n"
+        "op.execute(f'PRAGMA max_page_count = {pages + 10}')\n"
+        "op.execute('INSERT INTO a VALUES (zeroblob(1000000))')"
+    )
+    project = make_history([revision_body(fill)])
+    assert "it was rolled back" in failure(run_alembic, project, sqlite_url)
+    assert not has_table(sqlite_url, "a")
