@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
+_DRIVERS = {"psycopg", "psycopg2", "sqlite3"}
 _NOT_YET = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
 
 log = logging.getLogger(__name__)
@@ -157,7 +158,7 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
             break
         except (sa.exc.DBAPIError, sa.exc.ArgumentError, OSError, ValueError, TypeError) as error:
             # The last two are raised for an option in the URL that cannot be read.
-            fault = _unavailable(url, error)
+            fault = unavailable(url, error)
             if time.monotonic() + CONNECT_PAUSE_SECONDS > deadline or not _may_come(url, fault):
                 raise fault from error
             log.info("the database does not answer yet: %s", fault.message)
@@ -177,7 +178,7 @@ def connect_raw(engine: Engine) -> Any:
     try:
         return engine.dialect.connect(*arguments, **{**defaults, **options})
     except (engine.dialect.loaded_dbapi.Error, OSError) as error:
-        raise _unavailable(engine.url, error) from error
+        raise unavailable(engine.url, error) from error
 
 
 @contextmanager
@@ -284,7 +285,8 @@ def _may_come(url: URL, fault: DatabaseUnavailableError) -> bool:
     return "FATAL" not in fault.message or _NOT_YET.search(fault.message) is not None
 
 
-def _unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
+def unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
+    """Return what a driver says when it cannot connect, or was cut off, in words."""
     reason = scrub(first_line(getattr(error, "orig", None) or error), url)
     file = sqlite_file(url)
     if file is None and url.get_backend_name() == "sqlite":
@@ -303,6 +305,14 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return True
+
+
+def is_of_driver(error: BaseException) -> bool:
+    """Whether a driver raised it: locks and recovery speak to the driver directly (PEP 249)."""
+    return any(
+        kind.__name__ == "Error" and kind.__module__.partition(".")[0] in _DRIVERS
+        for kind in type(error).__mro__
+    )
 
 
 def first_line(error: BaseException) -> str:

@@ -225,3 +225,220 @@ def test_each_revision_has_a_deadline_of_its_own(
 def test_without_a_deadline_nothing_is_tried_again() -> None:
     retries = Retries(0)
     assert retries.pause() is None
+
+
+class Busy:
+    """Holds tables one after the other, each for a while, as a busy application does."""
+
+    def __init__(self, session: Callable[[], Any], tables: list[str], seconds: float) -> None:
+        self._sessions = [session() for _ in tables]
+        self._threads = [
+            threading.Thread(target=self._hold, args=(number, table, seconds))
+            for number, table in enumerate(tables)
+        ]
+
+    def _hold(self, number: int, table: str, seconds: float) -> None:
+        time.sleep(max(0, number - 0.2) * seconds)
+        connection = self._sessions[number]
+        connection.execute(f"LOCK TABLE ONLY {table} IN ACCESS SHARE MODE")
+        time.sleep(seconds * 1.2)
+        connection.rollback()
+
+    def __enter__(self) -> None:
+        for thread in self._threads:
+            thread.start()
+        time.sleep(0.1)
+
+    def __exit__(self, *_: object) -> None:
+        for thread in self._threads:
+            thread.join(30)
+
+
+PARTITIONS = 6
+PARTITIONED = "\n".join(
+    [
+        "op.execute('CREATE TABLE busy (n int) PARTITION BY LIST (n)')",
+        f"for n in range({PARTITIONS}):",
+        "    op.execute(f'CREATE TABLE busy_{n} PARTITION OF busy FOR VALUES IN ({n})')",
+    ]
+)
+SEVERAL = "\n".join(f"op.execute('CREATE TABLE busy_{n} (n int)')" for n in range(PARTITIONS))
+
+
+@pytest.mark.parametrize(
+    ("made", "altered", "read"),
+    [
+        (PARTITIONED, "op.add_column('busy', sa.Column('extra', sa.Integer))", "busy"),
+        (
+            SEVERAL,
+            f"for n in range({PARTITIONS}):\n"
+            "    op.add_column(f'busy_{n}', sa.Column('extra', sa.Integer))",
+            "busy_0",
+        ),
+    ],
+    ids=["one statement takes many locks", "a revision takes one after the other"],
+)
+def test_a_reader_is_stalled_for_the_time_out_and_not_for_each_lock_anew(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    session: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
+    made: str,
+    altered: str,
+    read: str,
+) -> None:
+    time_out = 1.0
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", str(time_out))
+    get_settings.cache_clear()
+    project = make_history([revision_body(made), revision_body(altered)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    tables = [f"busy_{n}" for n in range(PARTITIONS)]
+    waits: list[float] = []
+    stop = threading.Event()
+    reader = session()
+
+    def go_on_reading() -> None:
+        while not stop.is_set():
+            started = time.monotonic()
+            reader.execute(f"SELECT * FROM {read} LIMIT 1").fetchall()
+            reader.rollback()
+            waits.append(time.monotonic() - started)
+            time.sleep(0.01)
+
+    reading = threading.Thread(target=go_on_reading)
+    # Each is held for less than the time-out, all of them for much longer.
+    with Busy(session, tables, time_out * 0.7):
+        reading.start()
+        run_alembic(project, postgresql_url, "upgrade", "head")
+        stop.set()
+        reading.join(30)
+    assert max(waits) < time_out * 2
+    assert [r for r in caplog.records if "did not get its locks (held by pid" in r.message]
+    assert migration_runner.current(postgresql_url) == ("20260101_0001",)
+
+
+def test_a_revision_that_works_and_does_not_wait_is_left_to_work(
+    project: Path,
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    session: Any,
+    caplog: Any,
+) -> None:
+    create = revision_body("op.create_table('orders', sa.Column('id', sa.Integer))")
+    long = revision_body(f"{ALTER}\nop.execute('SELECT pg_sleep({LOCK_TIMEOUT * 4})')")
+    make_history([create, long])
+    waiting = threading.Thread(target=lambda: session().execute("SELECT * FROM orders").fetchall())
+    begin = threading.Timer(LOCK_TIMEOUT, waiting.start)
+    begin.start()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    waiting.join(20)
+    assert not [record for record in caplog.records if "its locks" in record.message]
+    outcomes = [entry.outcome for entry in migration_runner.journal(postgresql_url)]
+    assert outcomes == ["done", "done"]
+
+
+def test_a_deadlock_is_tried_again(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    session: Any,
+    caplog: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "20")
+    get_settings.cache_clear()
+    made = "\n".join(f"op.execute('CREATE TABLE {name} (n int)')" for name in "ab")
+    taken = (
+        "op.execute('SET LOCAL deadlock_timeout = 100')\n"
+        "op.execute('LOCK TABLE a IN ACCESS EXCLUSIVE MODE')\n"
+        "import time; time.sleep(0.7)\n"
+        "op.execute('LOCK TABLE b IN ACCESS EXCLUSIVE MODE')"
+    )
+    project = make_history([revision_body(made), revision_body(taken)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    other = session()
+    other.execute("SET deadlock_timeout = '60s'")
+    other.execute("LOCK TABLE b IN ACCESS EXCLUSIVE MODE")
+
+    def take_the_other() -> None:
+        other.execute("LOCK TABLE a IN ACCESS SHARE MODE")
+        other.rollback()
+
+    taking = threading.Timer(0.6, take_the_other)
+    taking.start()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    taking.join(30)
+    outcomes = [entry.outcome for entry in migration_runner.journal(postgresql_url)]
+    assert outcomes == ["done", "failed", "done"]
+    assert "deadlock" in (migration_runner.journal(postgresql_url)[1].detail or "")
+
+
+def test_behind_a_pooler_only_the_revisions_own_session_is_made_to_give_way(
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    transaction_pooler: Any,
+    session: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: Any,
+) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "1")
+    get_settings.cache_clear()
+    several = [
+        revision_body(SEVERAL),
+        revision_body("pass"),
+        revision_body(
+            f"for n in range({PARTITIONS}):\n"
+            "    op.add_column(f'busy_{n}', sa.Column('extra', sa.Integer))"
+        ),
+    ]
+    project = make_history(several)
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    waiting = session()
+    with (
+        transaction_pooler(postgresql_url, 5) as url,
+        Busy(session, [f"busy_{n}" for n in range(PARTITIONS)], 0.7),
+    ):
+
+        def read_once() -> None:
+            waiting.execute("SELECT * FROM busy_0").fetchall()
+            waiting.rollback()
+
+        reading = threading.Timer(0.5, read_once)
+        reading.start()
+        run_alembic(project, url, "upgrade", "head")
+        reading.join(30)
+    assert migration_runner.current(postgresql_url) == ("20260101_0002",)
+    assert [r for r in caplog.records if "did not get its locks (held by pid" in r.message]
+
+
+def test_a_watch_that_loses_its_connection_leaves_the_run_alone(
+    project: Path,
+    postgresql_url: URL,
+    session: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    watches: list[Any] = []
+
+    def cut_off(engine: Any) -> Any:
+        watches.append(connect_raw(engine))
+        watches[-1].close()
+        return watches[-1]
+
+    monkeypatch.setattr("work_data_hub.io.schema.locks.blocker_watch.connect_raw", cut_off)
+    idle = session()
+    idle.execute("SELECT * FROM orders").fetchall()
+    release = threading.Timer(1.5, idle.rollback)
+    release.start()
+    run_alembic(project, postgresql_url, "upgrade", "head")
+    release.join(20)
+    assert watches
+    assert migration_runner.current(postgresql_url) == ("20260101_0001",)

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from work_data_hub.config import get_settings
-from work_data_hub.errors import LockTimeoutError
+from work_data_hub.errors import DatabaseUnavailableError, LockTimeoutError
 from work_data_hub.io.schema import migration_runner
-from work_data_hub.io.schema.engine import create_engine
+from work_data_hub.io.schema.engine import connect, create_engine
 from work_data_hub.io.schema.locks.run_lock import run_lock
 
 if TYPE_CHECKING:
@@ -267,3 +267,133 @@ def test_the_lock_is_free_at_once_when_its_holder_behind_a_pooler_is_killed(
         holder.communicate(timeout=10)
         with run_lock(create_engine(pooled), HISTORY, 2, print):
             pass
+
+
+@pytest.fixture
+def other_role(postgresql_url: URL) -> URL:
+    """A role that has a schema of its own name first on its search path, as many have."""
+    make = (
+        "DO $$ BEGIN CREATE ROLE deploy SUPERUSER LOGIN PASSWORD 'deploy';"
+        " EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$"
+    )
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql(make)
+        connection.exec_driver_sql("CREATE SCHEMA deploy AUTHORIZATION deploy")
+    return postgresql_url.set(username="deploy", password="deploy", query={})
+
+
+def test_the_lock_is_that_of_the_version_table_whoever_runs(
+    postgresql_url: URL, other_role: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration_runner.upgrade(postgresql_url)
+    monkeypatch.setenv("WDH_RUN_LOCK_WAIT", "0.3")
+    get_settings.cache_clear()
+    with (
+        run_lock(create_engine(postgresql_url), HISTORY, 0, print),
+        pytest.raises(LockTimeoutError),
+    ):
+        migration_runner.downgrade(other_role)
+    assert migration_runner.current(other_role) == migration_runner.current(postgresql_url)
+
+
+def test_a_history_that_came_while_the_lock_was_waited_for_is_found(
+    postgresql_url: URL, other_role: URL
+) -> None:
+    ends: list[Any] = []
+    with run_lock(create_engine(postgresql_url), "deploy.alembic_version", 0, print):
+        waiting = threading.Thread(
+            target=lambda: ends.append(migration_runner.upgrade(other_role).steps)
+        )
+        waiting.start()
+        # Another process, which has not the path of that role.
+        code = (
+            "import sys; from work_data_hub.io.schema import migration_runner as m;"
+            "m.upgrade(sys.argv[1])"
+        )
+        text = postgresql_url.render_as_string(hide_password=False)
+        subprocess.run([sys.executable, "-c", code, text], check=True, timeout=60)
+    waiting.join(60)
+    assert ends == [()]
+    with connect(postgresql_url) as connection:
+        query = "SELECT count(*) FROM pg_tables WHERE tablename = 'alembic_version'"
+        assert connection.exec_driver_sql(query).scalar() == 1
+
+
+def test_a_lock_whose_connection_is_ended_while_it_waits_is_worded(
+    postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WDH_RUN_LOCK_WAIT", "30")
+    get_settings.cache_clear()
+    ends: list[BaseException] = []
+
+    def wait() -> None:
+        try:
+            migration_runner.upgrade(postgresql_url)
+        except Exception as error:
+            ends.append(error)
+
+    with run_lock(create_engine(postgresql_url), HISTORY, 0, print):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        end_backends(postgresql_url, "application_name LIKE 'run lock of%' AND state = 'idle'")
+        waiting.join(60)
+    assert isinstance(ends[0], DatabaseUnavailableError)
+    assert "terminating connection" in ends[0].message
+
+
+def test_a_run_whose_lock_is_ended_stops_before_its_next_revision(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("work_data_hub.io.schema.locks.advisory_lock._VERIFY_EVERY_SECONDS", 0)
+    end_lock = (
+        'op.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE'
+        " starts_with(application_name, 'run lock of') AND datname = current_database()\")"
+    )
+    made = "op.execute('CREATE TABLE made_{} (x int)')"
+    project = make_history(
+        [
+            revision_body(f"{made.format(1)}\n{end_lock}"),
+            revision_body(made.format(2)),
+        ]
+    )
+    with pytest.raises(LockTimeoutError, match="the run lock was lost"):
+        run_alembic(project, postgresql_url, "upgrade", "head")
+    assert migration_runner.current(postgresql_url) == ("20260101_0000",)
+
+
+@pytest.mark.parametrize(
+    "setting", ["idle_in_transaction_session_timeout", "transaction_timeout", "statement_timeout"]
+)
+def test_no_time_out_of_the_role_ends_the_lock(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, setting: str
+) -> None:
+    with connect(postgresql_url) as connection, connection.begin():
+        known = f"SELECT count(*) FROM pg_settings WHERE name = '{setting}'"
+        if not connection.exec_driver_sql(known).scalar():
+            return  # of a later PostgreSQL
+        database = postgresql_url.database
+        connection.exec_driver_sql(f'ALTER DATABASE "{database}" SET {setting} = 400')
+    slow = "import time\nfor _ in range(6):\n    time.sleep(0.15)\n    op.execute('SELECT 1')"
+    look = (
+        "held = \"SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+        ' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"\n'
+        "assert op.get_bind().exec_driver_sql(held).scalar() == 1"
+    )
+    project = make_history([revision_body(slow), revision_body(look)])
+    if setting == "transaction_timeout":
+        project = make_history([revision_body(f"import time; time.sleep(0.3)\n{look}")] * 3)
+    run_alembic(project, postgresql_url, "upgrade", "head")
+
+
+def end_backends(url: URL, which: str) -> None:
+    """End the sessions of a database that a condition on pg_stat_activity names; wait for one."""
+    query = (
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE"
+        f" datname = current_database() AND pid <> pg_backend_pid() AND {which}"
+    )
+    deadline = time.monotonic() + 30
+    with connect(url) as connection:
+        while not connection.exec_driver_sql(query.replace("%", "%%")).scalar():
+            assert time.monotonic() < deadline
+            connection.rollback()  # the view is the same for the whole of a transaction
+            time.sleep(0.05)

@@ -28,7 +28,7 @@ from work_data_hub.errors import (
     UsageError,
     WorkDataHubError,
 )
-from work_data_hub.io.schema.engine import first_line
+from work_data_hub.io.schema.engine import first_line, is_of_driver
 
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
 # insufficient_privilege, read_only_sql_transaction
@@ -87,7 +87,7 @@ def as_fault(
         return UsageError(
             f"{error.strerror}: {error.filename}", hint="check the path and your rights to it"
         )
-    if isinstance(error, DBAPIError | sqlite3.Error):
+    if isinstance(error, DBAPIError) or is_of_driver(error):
         return MigrationFailedError(
             f"the database refused: {first_line(getattr(error, 'orig', None) or error)}",
             hint=_CHECK_RIGHTS,

@@ -14,7 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import LockTimeoutError
-from work_data_hub.io.schema.engine import connect_raw
+from work_data_hub.io.schema.engine import connect_raw, unavailable
 from work_data_hub.io.schema.record.runner import this_runner
 
 if TYPE_CHECKING:
@@ -52,7 +52,17 @@ class AdvisoryLock:
         self._verified_at = 0.0
 
     def try_to_take(self) -> bool:
-        """Take the lock if it is free; the transaction stays open only when it was."""
+        """Take the lock if it is free; the transaction stays open only when it was.
+
+        Raises:
+            DatabaseUnavailableError: the server does not answer, or has ended the connection.
+        """
+        try:
+            return self._try()
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            raise unavailable(self._engine.url, error) from error
+
+    def _try(self) -> bool:
         if self._connection is None:
             self._connection = connect_raw(self._engine)
             # Only READ COMMITTED gives its snapshot back; the database's default may be another.

@@ -7,6 +7,7 @@ begin. The lock covers the whole run, and the system frees it when its holder di
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -14,7 +15,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.errors import DatabaseUnavailableError, LockTimeoutError
 from work_data_hub.io.schema.record.runner import this_runner
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ else:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+# What the system says when somebody else has the lock; anything else means that it cannot lock.
+_HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK}
+_FLAGS = os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
 class FileLock:
     """See the module.
 
@@ -48,22 +54,24 @@ class FileLock:
         self._descriptor: int | None = None
 
     def try_to_take(self) -> bool:
-        """Take the lock if it is free, and write down who has it."""
+        """Take the lock if it is free, and write down who has it.
+
+        Raises:
+            DatabaseUnavailableError: the file cannot be opened, or not be locked where it is.
+        """
         if self._descriptor is None:
             self._descriptor = self._open()
         try:
             _lock(self._descriptor)
-        except OSError:
+        except OSError as error:
+            if error.errno in _HELD:
+                return False
+            raise self._cannot("lock", error) from error
+        if not self._is_still_there():
+            # It was deleted or replaced: whoever comes next would lock another one.
+            self.release()
             return False
-        runner = this_runner()
-        since = datetime.now(UTC).isoformat(timespec="seconds")
-        holder = {
-            "user": runner.os_user,
-            "host": runner.host,
-            "process": os.getpid(),
-            "since": since,
-        }
-        self._write(json.dumps(holder).encode())
+        self._introduce()
         return True
 
     def holder(self) -> str:
@@ -80,30 +88,86 @@ class FileLock:
             return "it has just begun"
 
     def verify(self) -> None:
-        """It is held until this process ends or releases it."""
+        """Look whether the file is still the one that is locked.
+
+        Raises:
+            LockTimeoutError: it was deleted, so that another run could begin beside this one.
+        """
+        if not self._is_still_there():
+            raise LockTimeoutError(
+                f"the run lock was lost: {self._path} was deleted",
+                hint="leave that file where it is while anything runs, then run again",
+            )
 
     def release(self) -> None:
-        """Forget who held the lock and free it; closing the file does."""
+        """Free it; closing the file does."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 
     def _open(self) -> int:
         try:
-            return os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            try:
+                return os.open(self._path, os.O_RDWR | _FLAGS, 0o666)
+            except PermissionError:
+                # Of another user, who may not have let us write to it: to lock it we need not.
+                return os.open(self._path, os.O_RDONLY | _FLAGS)
         except OSError as error:
-            folder = self._path.parent
-            if not folder.is_dir():
-                hint = f"create the folder {folder}, or run scripts/db_setup.py, which does"
-            else:
-                hint = "choose a folder that you may write to; a change needs its lock file there"
-            raise DatabaseUnavailableError(
-                f"cannot open the lock file {self._path}: {error.strerror}", hint=hint
-            ) from error
+            raise self._cannot("open", error) from error
 
-    def _write(self, content: bytes) -> None:
+    def _cannot(self, verb: str, error: OSError) -> DatabaseUnavailableError:
+        folder = self._path.parent
+        if not folder.is_dir():
+            hint = f"create the folder {folder}, or run scripts/db_setup.py, which does"
+        elif error.errno == errno.ELOOP:
+            hint = "it is a link, which is not followed: remove it"
+        elif self._path.exists() and verb == "open":
+            hint = f"it belongs to somebody else: let others read it (chmod a+r {self._path})"
+        elif verb == "open":
+            hint = "choose a folder that you may write to; a change needs its lock file there"
+        else:
+            hint = "its file system cannot lock; put the database on a disk of this machine"
+        name = errno.errorcode.get(error.errno or 0, "unknown")
+        return DatabaseUnavailableError(
+            f"cannot {verb} the lock file {self._path}: {error.strerror} ({name})", hint=hint
+        )
+
+    def _is_still_there(self) -> bool:
         assert self._descriptor is not None
-        with contextlib.suppress(OSError):  # who holds it is a courtesy, a full disk no reason
+        ours = os.fstat(self._descriptor)
+        try:
+            there = self._path.lstat()
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == (there.st_dev, there.st_ino)
+
+    def _introduce(self) -> None:
+        """Write down who has the lock, into a file that is ours: a courtesy, nothing more."""
+        assert self._descriptor is not None
+        runner = this_runner()
+        holder = {
+            "user": runner.os_user,
+            "host": runner.host,
+            "process": os.getpid(),
+            "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        with contextlib.suppress(OSError):  # read-only to us, or the disk is full
             os.lseek(self._descriptor, 0, os.SEEK_SET)
-            os.truncate(self._descriptor, 0)
-            os.write(self._descriptor, content)
+            if _is_ours(os.read(self._descriptor, _LONGEST)):
+                os.truncate(self._descriptor, 0)
+                os.lseek(self._descriptor, 0, os.SEEK_SET)
+                os.write(self._descriptor, json.dumps(holder).encode())
+
+
+_LONGEST = 10_000
+
+
+def _is_ours(content: bytes) -> bool:
+    """Whether a file was written by us, or by nobody: `poetry.lock` beside `poetry` is not ours."""
+    if not content:
+        return True
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return False
+    return isinstance(found, dict) and found.keys() == {"user", "host", "process", "since"}

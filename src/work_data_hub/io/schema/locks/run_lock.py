@@ -8,8 +8,8 @@ Runbook, when a run ends with exit code 5:
    locktype = 'advisory'` shows it; `SELECT pg_terminate_backend(PID)` ends the holder, and the
    step that it runs is rolled back.
 3. SQLite: the lock is held by a process on this machine and ends with it. The file beside the
-   database (`NAME.lock`) is only where the lock is taken: it may stay, and deleting it frees
-   nothing.
+   database (`NAME.lock`) is only where the lock is taken: it may stay. To delete it while a run
+   holds it ends that run before its next revision.
 """
 
 from __future__ import annotations

@@ -12,7 +12,6 @@ from work_data_hub.domain.run import protection
 from work_data_hub.errors import HistoryError, RefusedError
 from work_data_hub.io.schema.locks.advisory_lock import lock_key
 from work_data_hub.io.schema.record import history_check, identity
-from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
 from work_data_hub.io.schema.record.journal import Journal
 from work_data_hub.io.schema.record.marks import Marks
@@ -58,9 +57,8 @@ class Admission:
         self.repeated: tuple[ConcurrentIndex, ...] | None = None
 
     @classmethod
-    def of(cls, view: DatabaseView, permissions: Permissions) -> Admission:
-        """Ask the database what must be known, and leave it without a transaction."""
-        facts = read_facts(view.connection, view.history, view.schema)
+    def of(cls, view: DatabaseView, facts: DatabaseFacts, permissions: Permissions) -> Admission:
+        """Ask the database what it is, and leave it without a transaction."""
         target = identity.read_target(view.connection, facts, view.settings.environment)
         view.connection.rollback()
         return cls(view, facts, target, permissions)

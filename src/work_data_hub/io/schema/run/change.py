@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from work_data_hub.config import get_settings
@@ -13,16 +13,22 @@ from work_data_hub.io.schema.alembic_bridge.database_choice import choose
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.locks.retries import Retries
 from work_data_hub.io.schema.locks.run_lock import run_lock
+from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.run.admission import Admission
 from work_data_hub.io.schema.run.executor import Execution
 from work_data_hub.io.schema.run.guard import RunGuard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import Engine
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
+    from work_data_hub.io.schema.locks.run_lock import Lock
+    from work_data_hub.io.schema.record.facts import DatabaseFacts
 
 
 def change(configuration: Configuration, ending: Ending) -> None:
@@ -39,11 +45,10 @@ def change(configuration: Configuration, ending: Ending) -> None:
     with choice.open(wait_seconds=settings.connect_wait) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
         side_engine, tell = engine.create_engine(ending.url), request.observer.waiting
-        history = _history(configuration, connection)
-        lock = stack.enter_context(run_lock(side_engine, history, settings.run_lock_wait, tell))
-        stack.enter_context(engine.foreign_keys_off(connection))
         view = configuration.view(connection, choice.target, settings)
-        admission = Admission.of(view, permissions)
+        lock, facts = stack.enter_context(_locked(view, side_engine, tell))
+        stack.enter_context(engine.foreign_keys_off(connection))
+        admission = Admission.of(view, facts, permissions)
         versions: tuple[str, ...] = ()
         if permissions.record_environment is not None:
             _refuse_migration(environment)
@@ -58,10 +63,25 @@ def change(configuration: Configuration, ending: Ending) -> None:
         request.report(ending.progress, ending.url, versions)
 
 
-def _history(configuration: Configuration, connection: Connection) -> str:
-    """Return what tells one history in a database from another; the key of the run lock."""
-    schema = configuration.schema or connection.dialect.default_schema_name or ""
-    return f"{schema}.{configuration.version_table}"
+@contextmanager
+def _locked(
+    view: DatabaseView, side_engine: Engine, tell: Callable[[str], None]
+) -> Iterator[tuple[Lock, DatabaseFacts]]:
+    """Hold the run lock of the history that the version table belongs to, and say what is known.
+
+    Which table that is depends on the role's search path: the lock is named by where it was found.
+    While it was waited for, another run may have made one elsewhere on that path.
+    """
+    facts = read_facts(view.connection, view.history, view.schema)
+    while True:
+        view.connection.rollback()
+        name, wait = f"{facts.schema or ''}.{view.history}", view.settings.run_lock_wait
+        with run_lock(side_engine, name, wait, tell) as lock:
+            found = read_facts(view.connection, view.history, view.schema)
+            if found.schema == facts.schema:
+                yield lock, found
+                return
+            facts = found
 
 
 def _refuse_migration(environment: EnvironmentContext) -> None:

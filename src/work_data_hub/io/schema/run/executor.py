@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class Guard(Protocol):
     """What stands around the steps of a run."""
 
+    def verify(self) -> None:
+        """Raise when no further step may run, because the run lock was lost."""
+
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """A step is about to run."""
 
@@ -35,6 +38,9 @@ class Guard(Protocol):
 
     def give_way(self) -> None:
         """Roll back what was read before the first step."""
+
+    def is_lock_failure(self, error: BaseException) -> bool:
+        """Whether a step failed because it did not get its locks in time."""
 
     def blocked_by(self) -> str:
         """Say who held the locks that the running step did not get."""
@@ -105,11 +111,11 @@ class Execution:
         self._progress.left = self._guard.fail(failed, error)
         if _was_interrupted(error):
             raise KeyboardInterrupt from error
-        if self._progress.left != "nothing" or not is_lock_failure(error):
+        if self._progress.left != "nothing" or not self._guard.is_lock_failure(error):
             raise error
         pause = self._retries.pause()
         if pause is None:
-            error.add_note(f"its locks were held by {blocker}")
+            error.add_note(f"its locks were {blocker}")
             raise error
         self._observer.waiting(
             f"{failed} did not get its locks ({blocker}); again in {pause:.1f} s"
@@ -137,6 +143,7 @@ class Execution:
     def _watched(
         self, step: MigrationStep, described: Step, context: MigrationContext
     ) -> Iterator[MigrationStep]:
+        self._guard.verify()
         self._progress.running = described
         started = time.monotonic()
         self._guard.begin(described, getattr(step, "revision", None), context)

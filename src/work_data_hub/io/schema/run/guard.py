@@ -12,6 +12,7 @@ from work_data_hub.config.database_url import scrub
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.engine import first_line
 from work_data_hub.io.schema.locks.blocker_watch import BlockerWatch
+from work_data_hub.io.schema.locks.retries import is_lock_failure
 from work_data_hub.io.schema.record import history_check
 from work_data_hub.io.schema.run.partial_revisions import PartialRevisions
 from work_data_hub.io.schema.run.session_settings import SessionSettings
@@ -58,9 +59,7 @@ class RunGuard:
             admission.marks, self._transaction_watch, self._session, settings.lock_deadline
         )
         self._rebuild = RebuildGuard(connection, self._transaction_watch.unheard)
-        self._blockers = BlockerWatch(
-            engine, backend_pid, min(0.25, settings.lock_timeout / 4), tell
-        )
+        self._blockers = BlockerWatch(engine, settings.lock_timeout, tell)
         self._started_at = datetime.now(UTC)
         self._source: SourceMark | None = None
         self._transaction: Transaction | None = None
@@ -79,18 +78,25 @@ class RunGuard:
                 self._connection.rollback()
                 self._session.give_back()
 
+    def verify(self) -> None:
+        """Verify that the run lock is still ours.
+
+        Raises:
+            LockTimeoutError: it was lost; the steps before stay.
+        """
+        self._lock.verify()
+
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """Note what is about to run."""
-        self._lock.verify()
         self._step = step
         self._source = history_check.source_mark(script) if script is not None else None
         self._started_at = datetime.now(UTC)
         # Alembic takes a transaction that is there; so it is known, at the end, to be the same.
         self._transaction = self._connection.get_transaction() or self._connection.begin()
-        self._session.begin_revision()
+        pid = self._session.begin_revision()
         self._rebuild.begin_revision()
         self._partial.begin(step, context, self._admission.repeated)
-        self._blockers.begin(str(step))
+        self._blockers.begin(str(step), pid, lambda: not self._partial.was_outside)
 
     def applied(self, **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
@@ -167,9 +173,14 @@ class RunGuard:
         """Roll back what was read before the first step."""
         self._connection.rollback()
 
+    def is_lock_failure(self, error: BaseException) -> bool:
+        """Whether a step failed because it did not get its locks in time."""
+        return is_lock_failure(error) or self._blockers.made_give_way(error)
+
     def blocked_by(self) -> str:
-        """Say who was seen to hold the locks."""
-        return self._blockers.seen or "nobody was seen holding them"
+        """Say who held the locks."""
+        seen = self._blockers.seen
+        return f"held by {seen or 'no session that was seen: a prepared transaction, perhaps'}"
 
     def _verify_transaction(self) -> None:
         assert self._transaction is not None

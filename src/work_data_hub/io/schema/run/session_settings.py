@@ -100,10 +100,16 @@ class SessionSettings:
             self._write(self._time_outs, is_local=False)
         self._connection.commit()
 
-    def begin_revision(self) -> None:
-        """Set them for the transaction that begins, where the session is not ours."""
-        if self._is_pooled:
-            self._write(self._time_outs, is_local=True)
+    def begin_revision(self) -> int | None:
+        """Set them for the transaction that begins, where the session is not ours.
+
+        Returns:
+            The server process that runs it; None on SQLite.
+        """
+        if not self._is_pooled:
+            return self._backend_pid
+        self._write(self._time_outs, is_local=True)
+        return int(self._connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one())
 
     def give_back(self) -> None:
         """Set what the session had, because the connection may be the caller's; commits."""
