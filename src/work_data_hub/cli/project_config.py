@@ -18,10 +18,7 @@ def find(named: Path | None) -> Path:
         UsageError: the named file is not there.
         MissingError: there is none, not even WorkDataHub's own.
     """
-    if named is not None:
-        return project_files.existing(named)
     here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "alembic.ini").is_file():
-            return folder / "alembic.ini"
-    return project_files.alembic_ini()
+    around = (folder / "alembic.ini" for folder in (here, *here.parents))
+    nearest = next((ini for ini in around if ini.is_file()), None)
+    return project_files.meant(named or nearest)

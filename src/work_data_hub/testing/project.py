@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import work_data_hub
+from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.revisions.script_locations import (
     read_options,
     script_folder,
     version_folders,
 )
-from work_data_hub.testing.imported_modules import imported_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from work_data_hub.domain.revisions.naming import RevisionInfo
 
 _VERSIONS = ("alembic", "sqlalchemy", "psycopg", "work-data-hub")
-_OUR_HAND_OVER = "work_data_hub.io.schema.environment"
 
 
 @dataclass(frozen=True)
@@ -177,9 +176,9 @@ class Project:
 
     @property
     def hands_over(self) -> bool:
-        """Whether env.py imports the package's run; if not, it runs migrations itself."""
+        """Whether env.py uses the package's run; if not, it runs migrations itself."""
         env_py = self._script_location() / "env.py"
-        return env_py.is_file() and _OUR_HAND_OVER in imported_names(env_py)
+        return env_py.is_file() and read_env_file(env_py.read_bytes()).hands_over
 
     @contextmanager
     def _config(self, url: URL) -> Iterator[Config]:

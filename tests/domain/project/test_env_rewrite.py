@@ -2,12 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.domain.project.env_rewrite import (
-    UnusualEnvError,
-    hands_over,
-    new_env,
-    rewrite_env,
-)
+from work_data_hub.domain.project.env_file import read_env_file
+from work_data_hub.domain.project.env_rewrite import UnusualEnvError, new_env, rewrite_env
 
 ENV = """
 import os
@@ -98,8 +94,8 @@ run(
         "line 39: user_module_prefix=local['a']",
         "line 40: transaction_per_migration: the package decides it",
     )
-    assert hands_over(made.text.encode())
-    assert not hands_over(ENV.encode())
+    assert read_env_file(made.text.encode()).hands_over
+    assert not read_env_file(ENV.encode()).hands_over
 
 
 def test_metadata_that_is_put_together_keeps_its_name() -> None:

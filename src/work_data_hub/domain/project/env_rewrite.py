@@ -15,6 +15,8 @@ import sys
 import tokenize
 from typing import TYPE_CHECKING, NamedTuple
 
+from work_data_hub.domain.project.env_file import ENVIRONMENT, OURS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,9 +37,8 @@ DECIDED_OPTIONS = frozenset(
 )
 _SAID_ANYWAY = {"literal_binds", "dialect_opts"}
 _METADATA = "target_metadata"
-_RUN = "work_data_hub.io.schema.environment"
 _HEAD = '"""Hand Alembic\'s context to the package, where every guarantee lives."""'
-_LIBRARIES = {"alembic", "sqlalchemy", "work_data_hub", "__future__", *sys.stdlib_module_names}
+_LIBRARIES = {*OURS, *sys.stdlib_module_names}
 
 
 class EnvRewrite(NamedTuple):
@@ -56,20 +57,6 @@ class EnvRewrite(NamedTuple):
 
 class UnusualEnvError(Exception):
     """An env.py that cannot be replaced; its text says why."""
-
-
-def hands_over(source: bytes) -> bool:
-    """Whether an env.py imports the package's ``run`` already."""
-    try:
-        nodes = list(ast.walk(ast.parse(source)))
-    except (SyntaxError, ValueError):
-        return False
-    return any(
-        (isinstance(node, ast.ImportFrom) and node.module == _RUN)
-        or (isinstance(node, ast.ImportFrom) and f"{node.module}.environment" == _RUN)
-        or (isinstance(node, ast.Import) and any(name.name == _RUN for name in node.names))
-        for node in nodes
-    )
 
 
 def new_env() -> str:
@@ -114,7 +101,13 @@ class _Rewriting:
         self._name_what_is_left(kept)
         alias = "run" if "run" not in self._bound_by(kept) else "run_guarded"
         imported = "run" if alias == "run" else f"run as {alias}"
-        lines = [_HEAD, "", "from alembic import context", f"from {_RUN} import {imported}", ""]
+        lines = [
+            _HEAD,
+            "",
+            "from alembic import context",
+            f"from {ENVIRONMENT} import {imported}",
+            "",
+        ]
         was_import = True
         for node in kept:
             is_import = isinstance(node, ast.Import | ast.ImportFrom)
@@ -273,6 +266,6 @@ def _is_path(node: ast.stmt) -> bool:
 def _imports_context(node: ast.stmt) -> bool:
     return (
         isinstance(node, ast.ImportFrom)
-        and node.module in {"alembic", _RUN}
+        and node.module in {"alembic", ENVIRONMENT}
         and [(one.name, one.asname) for one in node.names] in ([("context", None)], [("run", None)])
     )

@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from work_data_hub.config import get_settings
+from work_data_hub.domain.record.record import VERSION_TABLE
 from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.record import facts, framework_tables
 from work_data_hub.io.schema.record.framework_tables import IDENTITY
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     import subprocess
@@ -246,4 +246,4 @@ def test_an_env_py_may_not_replace_what_guards_the_run(
     env.write_text(env.read_text().replace("run(context)", f"run(context, {option}=None)"))
     with pytest.raises(UsageError, match=option):
         run_alembic(project, sqlite_url, "upgrade", "head")
-    assert inspection.VERSION_TABLE not in tables(sqlite_url)
+    assert VERSION_TABLE not in tables(sqlite_url)

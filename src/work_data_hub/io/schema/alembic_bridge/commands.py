@@ -76,10 +76,7 @@ def seen(
 
 def config_of(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
     """Return Alembic's configuration of a project."""
-    file = (
-        project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
-    )
-    return Config(str(file), attributes=attributes)
+    return Config(str(project_files.meant(alembic_ini)), attributes=attributes)
 
 
 @contextmanager

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from alembic.util import asbool
-
 from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
 from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+from work_data_hub.io.schema.revisions.script_locations import NAMING_RULE, is_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,7 +43,7 @@ class Configuration:
     @property
     def follows_the_rule(self) -> bool:
         """Whether new revisions of this project are named by their time."""
-        return asbool(self.environment.config.get_alembic_option("revision_environment"))
+        return is_on(self.environment.config.get_alembic_option(NAMING_RULE))
 
     def view(
         self, connection: Connection, target: DatabaseTarget, settings: Settings

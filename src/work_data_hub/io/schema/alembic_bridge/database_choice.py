@@ -110,7 +110,7 @@ def _checked(connection: object) -> Connection:
             f"Config.attributes['connection'] is a {type(connection).__name__}, not a Connection",
             hint="pass what engine.connect() returns",
         )
-    raw = connection.connection.driver_connection
+    raw = engine.driver_connection(connection)
     if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
         raise UsageError(
             "the connection on the Alembic Config is in autocommit mode",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_data_hub.io.schema.revisions import project_files
-from work_data_hub.io.schema.revisions.contradictions import _read
+from work_data_hub.io.schema.revisions.contradictions import read_if_possible
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,10 +43,7 @@ def history(alembic_ini: Path | None = None) -> tuple[RevisionInfo, ...]:
 
 def _sound(alembic_ini: Path | None) -> History | None:
     """Return the history as the text says it; None when only executing the files can tell."""
-    ini = (
-        project_files.alembic_ini() if alembic_ini is None else project_files.existing(alembic_ini)
-    )
-    found = _read(str(ini))
+    found = read_if_possible(str(project_files.meant(alembic_ini)))
     return None if found is None or found.findings else found
 
 

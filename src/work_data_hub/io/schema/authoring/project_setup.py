@@ -7,12 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from work_data_hub.config.database_address import parse_address
-from work_data_hub.domain.project.env_rewrite import (
-    UnusualEnvError,
-    hands_over,
-    new_env,
-    rewrite_env,
-)
+from work_data_hub.domain.project.env_file import read_env_file
+from work_data_hub.domain.project.env_rewrite import UnusualEnvError, new_env, rewrite_env
 from work_data_hub.domain.project.ini_edit import disable_option, set_option
 from work_data_hub.domain.revisions.head_file import write_heads
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
@@ -20,11 +16,10 @@ from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of
-from work_data_hub.io.schema.revisions.script_locations import names_by_time
+from work_data_hub.io.schema.revisions.script_locations import NAMING_RULE, names_by_time
 
 BACKUP = "env.py.before-wdh"
 _URL = "sqlalchemy.url"
-_RULE = "revision_environment"
 
 
 class Setup(NamedTuple):
@@ -113,7 +108,7 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
         raise UsageError(
             f"{error.strerror}: {path}", hint="correct script_location in alembic.ini"
         ) from None
-    if hands_over(before):
+    if read_env_file(before).hands_over:
         return [], [], ()
     try:
         rewritten = rewrite_env(before)
@@ -144,8 +139,8 @@ def _ini(path: Path, *, naming_rule: bool) -> tuple[list[FileChange], list[str]]
             " --database-url"
         )
     if naming_rule and not names_by_time(str(path)):
-        text = set_option(text, _RULE, "true")
-        done.append(f"{path}: {_RULE} = true, new revisions are named by their time")
+        text = set_option(text, NAMING_RULE, "true")
+        done.append(f"{path}: {NAMING_RULE} = true, new revisions are named by their time")
     after = text.encode("utf-8", "surrogateescape")
     return ([FileChange(path, path, before, after)] if after != before else []), done
 

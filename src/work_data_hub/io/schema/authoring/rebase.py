@@ -76,8 +76,7 @@ def plan_rebase(
         HistoryError: the files cannot be read, or not be edited.
         RefusedError: a revision was released: the main branch or the database has it.
     """
-    ini = project_files.alembic_ini() if alembic_ini is None else alembic_ini
-    ini = project_files.existing(ini)
+    ini = project_files.meant(alembic_ini)
     folder, history, _ = read_project(str(ini))
     if history.findings:
         raise HistoryError(

@@ -70,7 +70,6 @@ def verify_database(
 
 
 def _project(alembic_ini: Path | None) -> tuple[Path, str, History]:
-    ini = project_files.alembic_ini() if alembic_ini is None else alembic_ini
-    ini = project_files.existing(ini)
+    ini = project_files.meant(alembic_ini)
     folder, history, _ = read_project(str(ini))
     return ini, folder, history

@@ -36,15 +36,15 @@ def seed(
         alembic_ini: the project.
 
     Raises:
-        UsageError: the file cannot be read, or there is none for this project.
+        UsageError: a file is not there or cannot be read, or the project ships none.
         RefusedError: the database is recorded as of another environment.
         DatabaseUnavailableError: it does not answer, or is not there.
         SeedFailedError: nothing was loaded.
     """
-    path = file or _shipped(alembic_ini)
+    ini = project_files.meant(alembic_ini)
+    path = file or _shipped(ini)
     script = read_seed_file(path)  # refused before the database is touched
     settings = get_settings()
-    ini = project_files.alembic_ini() if alembic_ini is None else alembic_ini
     folder = project_files.database_folder(ini)
     target = choose_database(settings, database_url, folder=folder)
     if not engine.exists(target.url):
@@ -55,8 +55,8 @@ def seed(
         return load_seeds(connection, script, path=path)
 
 
-def _shipped(alembic_ini: Path | None) -> Path:
-    if alembic_ini is not None and alembic_ini.absolute() != project_files.alembic_ini():
+def _shipped(ini: Path) -> Path:
+    if ini != project_files.alembic_ini():
         raise UsageError("this project ships no seeds", hint="name the file: wdh db seed FILE")
     return project_files.seed_file()
 

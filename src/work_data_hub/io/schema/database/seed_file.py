@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from work_data_hub.domain.sql.script import Statement, split
 from work_data_hub.domain.sql.statement import Kind, kind_of
 from work_data_hub.errors import RefusedError, SeedFailedError, UsageError
-from work_data_hub.io.schema.engine import first_line, foreign_keys_off
+from work_data_hub.io.schema.engine import driver_connection, first_line, foreign_keys_off
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class _Transaction:
         self.rows = 0
         self._connection = connection
         self._transaction = connection.begin()
-        self._driver: Any = connection.connection.driver_connection
+        self._driver = driver_connection(connection)
 
     def execute(self, text: str) -> CursorResult[Any]:
         # Without the option both SQLAlchemy and psycopg look for parameters behind a percent sign.
@@ -239,7 +239,7 @@ def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
     On SQLite SQLAlchemy's rollback is not enough: after a COMMIT that failed it takes the
     transaction for ended, while SQLite keeps it open.
     """
-    raw: Any = connection.connection.driver_connection
+    raw = driver_connection(connection)
     sqlite = connection.dialect.name == "sqlite"
 
     try:

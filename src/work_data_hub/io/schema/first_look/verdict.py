@@ -15,11 +15,11 @@ from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be
 from work_data_hub.config.database_address import DatabaseAddress, parse_address
 from work_data_hub.config.plain_settings import read_plain_settings
 from work_data_hub.config.project_root import project_root
+from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.domain.record.standing import KnownHistory, is_settled
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.first_look.record_reader import read_record
 from work_data_hub.io.schema.revisions import project_files
-from work_data_hub.io.schema.revisions.env_file import read_env_file
 from work_data_hub.io.schema.revisions.files import read_checksum, read_project
 
 if TYPE_CHECKING:
@@ -91,10 +91,9 @@ def _choose(
 def _hands_over(folder: str, source: str) -> bool:
     """Whether env.py leaves the run to the package, and the database to what decided on it."""
     env_file = read_env_file((Path(folder) / "env.py").read_bytes())
-    if env_file is None:
-        return False
     # What it imports may set DATABASE_URL where nothing has; it cannot overrule what has.
-    return source != "the default" or not env_file.imports_foreign_code
+    leaves_it = source != "the default" or not env_file.imports_foreign_code
+    return env_file.does_nothing_else and leaves_it
 
 
 def _is_sound(history: History, target: str) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from work_data_hub.io.schema.engine import sqlite_file
+from work_data_hub.io.schema.engine import driver_connection, sqlite_file
 from work_data_hub.io.schema.record.framework_tables import IDENTITY, NAMES
 from work_data_hub.io.schema.record.pins import facts_question, file_pin, postgresql_pin
 
@@ -87,7 +87,7 @@ def is_local(connection: Connection) -> bool:
     PostgreSQL's client is asked where it connected to: PGHOST, ``hostaddr`` and a service file
     can say otherwise than the URL.
     """
-    info = getattr(connection.connection.driver_connection, "info", None)
+    info = getattr(driver_connection(connection), "info", None)
     host = getattr(info, "hostaddr", None) or getattr(info, "host", None)
     return is_local_url(connection.engine.url) if host is None else _is_this_machine(host)
 

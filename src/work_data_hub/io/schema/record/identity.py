@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record.record import VERSION_TABLE
 from work_data_hub.domain.record.target import (
     ENVIRONMENT_CLASSES,
     EnvironmentClass,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_identity(connection: Connection, history: str = "alembic_version") -> Identity | None:
+def read_identity(connection: Connection, history: str = VERSION_TABLE) -> Identity | None:
     """Return what a database is recorded as; None when it is not."""
     facts = read_facts(connection, history, None)
     return _read(connection, facts.schema) if IDENTITY in facts.framework_tables else None

@@ -25,7 +25,7 @@ def refuse_contradictions(ini: str) -> None:
     Raises:
         HistoryError: naming the files.
     """
-    history = _read(ini)
+    history = read_if_possible(ini)
     findings = history.findings if history is not None else []
     # A file that must be executed to be understood may be the parent that is missed.
     certain = _CONTRADICTIONS if all(f.code in _OF_THE_GRAPH for f in findings) else _SURE
@@ -34,8 +34,9 @@ def refuse_contradictions(ini: str) -> None:
             raise HistoryError(str(finding), hint=finding.hint)
 
 
-def _read(ini: str) -> History | None:
+def read_if_possible(ini: str) -> History | None:
+    """Return a history; None where Alembic must say what is wrong, or knows better."""
     try:
         return read_history(ini)
     except (UsageError, OSError):
-        return None  # Alembic then says what is wrong, or knows better
+        return None

@@ -12,7 +12,7 @@ _CANDIDATES = (_PACKAGE / "_project", _PACKAGE.parents[1])
 
 
 def alembic_ini() -> Path:
-    """Return the path of alembic.ini.
+    """Return the path of WorkDataHub's own alembic.ini.
 
     Raises:
         MissingError: when the installation is not whole.
@@ -26,6 +26,22 @@ def alembic_ini() -> Path:
     )
 
 
+def meant(named: Path | None) -> Path:
+    """Return the absolute path of the alembic.ini that is meant: the named one, else our own.
+
+    Raises:
+        UsageError: there is no such file.
+        MissingError: as ``alembic_ini``.
+    """
+    if named is None:
+        return alembic_ini()
+    if not named.is_file():
+        raise UsageError(
+            f"there is no Alembic configuration {named}", hint="name the project's alembic.ini"
+        )
+    return named.absolute()
+
+
 def database_folder(ini: Path) -> Path | None:
     """Return where the default database of a project lies; None for the settings' own root.
 
@@ -36,20 +52,6 @@ def database_folder(ini: Path) -> Path | None:
     """
     file = ini.absolute()
     return None if file == alembic_ini() else file.parent
-
-
-def existing(alembic_ini: Path) -> Path:
-    """Return the path of a project's alembic.ini, made absolute.
-
-    Raises:
-        UsageError: there is no such file.
-    """
-    if not alembic_ini.is_file():
-        raise UsageError(
-            f"there is no Alembic configuration {alembic_ini}",
-            hint="name the project's alembic.ini",
-        )
-    return alembic_ini.absolute()
 
 
 def seed_file() -> Path:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from configparser import ConfigParser
     from typing import Any
 
+NAMING_RULE = "revision_environment"
 _SECTION = "alembic"
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _HINT = "see https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file"
@@ -47,14 +48,17 @@ def read_options(ini: str | None, toml: str | None) -> Options:
 
 
 def names_by_time(ini: str) -> bool:
-    """Whether new revisions of a project are named by their time (``revision_environment``).
+    """Whether new revisions of a project are named by their time.
 
     Raises:
         UsageError: the configuration cannot be read.
     """
-    # alembic.util.asbool
-    said = _Values(ini, None).get("revision_environment")
-    return isinstance(said, str) and said.strip().lower() in {"true", "yes", "on", "y", "t", "1"}
+    return is_on(_Values(ini, None).get(NAMING_RULE))
+
+
+def is_on(said: object) -> bool:
+    """Whether what a configuration says of ``NAMING_RULE`` switches it on, as Alembic reads it."""
+    return str(said).strip().lower() in {"true", "yes", "on", "y", "t", "1"}
 
 
 def script_folder(options: Options) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql.base import PGInspector
 
-from work_data_hub.io.schema.record import framework_tables
+from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
     from sqlalchemy.engine.reflection import Inspector
 
-VERSION_TABLE = "alembic_version"
-_NOT_THE_SCHEMA = {VERSION_TABLE, *framework_tables.NAMES}
+_NOT_THE_SCHEMA = {VERSION_TABLE, *NAMES}
 COUNT_LIMIT = 1_000_000
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.errors import RefusedError
+from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
@@ -45,7 +46,7 @@ class ForeignKeyGuard:
     def _violations(self) -> set[tuple[str, int | None, str]]:
         if self._connection.dialect.name != "sqlite":
             return set()
-        raw: Any = self._connection.connection.driver_connection
+        raw = driver_connection(self._connection)
         try:
             return {row[:3] for row in raw.execute("PRAGMA foreign_key_check")}
         except sqlite3.OperationalError:

@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sql.statement import Action, action_of
+from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
@@ -103,7 +104,7 @@ class RebuildGuard:
 
     @property
     def _raw(self) -> Any:
-        return self._connection.connection.driver_connection
+        return driver_connection(self._connection)
 
     def _listen(self, name: str, function: Any, **options: Any) -> None:
         event.listen(self._connection, name, function, **options)
