@@ -59,7 +59,7 @@ class LiveProgress(LineProgress):
 
     def finished(self, step: Step, seconds: float) -> None:
         """Write its line, and show it no more."""
-        self._running = None
+        self._running, self._reason = None, ""
         super().finished(step, seconds)
 
     def waiting(self, reason: str) -> None:
@@ -79,7 +79,7 @@ class LiveProgress(LineProgress):
             return
         from rich.text import Text
 
-        mark, style = ("... ", "yellow") if line.startswith("waiting") else ("ok  ", "green")
+        mark, style = ("... ", "yellow") if self._reason else ("ok  ", "green")
         self._live.console.print(Text(mark, style=style) + Text(line), soft_wrap=True)
 
     def _now(self) -> Text:

@@ -78,7 +78,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each engine, unless it chooses its engines itself."""
     engines = metafunc.config.stash[_SESSION].options.engines
     marks = metafunc.definition.iter_markers("parametrize")
-    chosen = any("wdh_engine" in str(mark.args or mark.kwargs["argnames"]) for mark in marks)
+    chosen = any("wdh_engine" in (mark.args or [mark.kwargs["argnames"]])[0] for mark in marks)
     if "wdh_engine" in metafunc.fixturenames and len(engines) > 1 and not chosen:
         metafunc.parametrize("wdh_engine", engines, indirect=True, scope="session")
 

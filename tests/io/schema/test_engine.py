@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import signal
 import socket
+import struct
+import subprocess
+import sys
 import threading
 import time
 from contextlib import closing, contextmanager
@@ -31,51 +34,88 @@ def free_port() -> int:
         return port
 
 
+# In a process of its own: psycopg's ping keeps every thread of ours from running.
+_GATE = """
+import asyncio, sys
+pause, port, host, server_port, refusals, answer = sys.argv[1:]
+left = int(refusals)
+
+async def pipe(reader, writer):
+    while data := await reader.read(65536):
+        writer.write(data)
+    writer.close()
+
+async def serve(reader, writer):
+    global left
+    if left:
+        left -= 1
+        while len(await reader.read(1024)) == 8:  # asks for TLS or Kerberos
+            writer.write(b"N")
+        writer.write(bytes.fromhex(answer))
+        writer.close()
+        return
+    inner, outer = await asyncio.open_connection(host, int(server_port))
+    await asyncio.gather(pipe(reader, outer), pipe(inner, writer))
+
+async def main():
+    await asyncio.sleep(float(pause))
+    await (await asyncio.start_server(serve, "127.0.0.1", int(port))).serve_forever()
+
+asyncio.run(main())
+"""
+
+
 @contextmanager
-def appearing_after(seconds: float, port: int, url: URL) -> Iterator[None]:
-    """Forward a port to the server, beginning later: a container that starts beside us."""
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-
-    def forward(source: socket.socket, target: socket.socket) -> None:
-        try:
-            while data := source.recv(65536):
-                target.sendall(data)
-            target.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
-
-    def serve() -> None:
-        time.sleep(seconds)
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-        with listener:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                server = socket.create_connection((url.host, url.port))
-                pairs = ((client, server), (server, client))
-                pipes = [threading.Thread(target=forward, args=pair, daemon=True) for pair in pairs]
-                for pipe in pipes:
-                    pipe.start()
-                for pipe in pipes:
-                    pipe.join()
-                client.close()
-                server.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    yield
-    listener.close()
-
-
-def test_a_server_that_starts_later_is_waited_for(postgresql_url: URL) -> None:
+def before(url: URL, *, pause: float = 0, refusals: int = 0, answer: bytes = b"") -> Iterator[URL]:
+    """Stand before the server like a container that starts beside us: later, and refusing some."""
     port = free_port()
-    late = postgresql_url.set(port=port)
-    with appearing_after(1.2, port, postgresql_url), connect(late, wait_seconds=20) as connection:
+    given = (pause, port, url.host, url.port, refusals, answer.hex())
+    gate = subprocess.Popen([sys.executable, "-c", _GATE, *map(str, given)])
+    yield url.set(port=port)
+    gate.kill()
+    gate.wait()
+
+
+def fatal(code: str, said: str) -> bytes:
+    severity, _, text = said.partition(": ")
+    fields = (f"S{severity}", "VFATAL", f"C{code}", f"M{text}", "")
+    body = b"".join(field.encode() + b"\0" for field in fields)
+    return b"E" + struct.pack("!I", len(body) + 4) + body
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("57P03", "ВАЖНО: система баз данных запускается"),
+        ("57P03", "FATAL: le système de bases de données s'arrête"),
+        ("53300", "FATAL: sorry, too many clients already"),
+    ],
+)
+def test_a_server_that_lets_nobody_in_yet_is_waited_for_whatever_language_it_speaks(
+    postgresql_url: URL, code: str, said: str
+) -> None:
+    with (
+        before(postgresql_url, refusals=3, answer=fatal(code, said)) as url,
+        connect(url, wait_seconds=20) as connection,
+    ):
         assert connection.exec_driver_sql("SELECT 1").scalar() == 1
+
+
+def test_a_server_that_is_crowded_is_waited_for(postgresql_url: URL) -> None:
+    role = f"few_{free_port()}"
+    few = postgresql_url.set(username=role, password="geheim")
+    with connect(postgresql_url) as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"CREATE ROLE {role} LOGIN PASSWORD 'geheim' CONNECTION LIMIT 0")
+        room = f"ALTER ROLE {role} CONNECTION LIMIT 1"
+        timer = threading.Timer(1.2, connection.exec_driver_sql, [room])
+        timer.start()
+        try:
+            with connect(few, wait_seconds=20) as let_in:
+                assert let_in.exec_driver_sql("SELECT current_user").scalar() == role
+        finally:
+            timer.join()
+            connection.exec_driver_sql(f"DROP ROLE {role}")
 
 
 def test_a_server_that_never_comes_ends_the_wait_with_one_clear_error(

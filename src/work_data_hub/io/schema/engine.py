@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 _DRIVERS = {"psycopg", "psycopg2", "sqlite3"}
-_NOT_YET = re.compile(r"starting up|shutting down|recovery|too many|connection slots")
+PING_TIMEOUT_SECONDS = 2  # libpq's least
+_CROWDED = re.compile(r"too many|connection slots")
 
 log = logging.getLogger(__name__)
 
@@ -146,12 +147,12 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
         url: with its password.
         read_only: as ``create_engine``.
         wait_seconds: for how long to try again when the server does not answer yet, as one does
-            that starts beside us. An answer, such as a wrong password, ends the wait.
+            that starts beside us. A lasting answer, such as a wrong password, ends the wait.
 
     Raises:
         DatabaseUnavailableError: when the database does not answer or may not be opened.
     """
-    deadline = time.monotonic() + wait_seconds
+    deadline, is_up = time.monotonic() + wait_seconds, False
     while True:
         try:
             connection = create_engine(url, read_only=read_only).connect()
@@ -159,10 +160,13 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
         except (sa.exc.DBAPIError, sa.exc.ArgumentError, OSError, ValueError, TypeError) as error:
             # The last two are raised for an option in the URL that cannot be read.
             fault = unavailable(url, error)
-            if time.monotonic() + CONNECT_PAUSE_SECONDS > deadline or not _may_come(url, fault):
+            is_over = time.monotonic() + CONNECT_PAUSE_SECONDS > deadline
+            if is_over or not _may_come(url, error, is_up=is_up):
                 raise fault from error
             log.info("the database does not answer yet: %s", fault.message)
-            time.sleep(CONNECT_PAUSE_SECONDS)
+            is_up = not _is_crowded(error) and _lets_others_in(error)
+            if not is_up:
+                time.sleep(CONNECT_PAUSE_SECONDS)
     with connection:
         yield connection
 
@@ -278,11 +282,42 @@ def _postgresql_arguments(url: URL) -> dict[str, Any]:
     return {name: value for name, value in arguments.items() if name not in url.query}
 
 
-def _may_come(url: URL, fault: DatabaseUnavailableError) -> bool:
-    """Whether a server that gave this answer may give another one soon."""
-    if url.get_backend_name() != "postgresql":
+def _may_come(url: URL, error: Exception, *, is_up: bool) -> bool:
+    """Whether a server that did not let us in may do so soon.
+
+    Args:
+        url: of the database.
+        error: how it failed.
+        is_up: whether the server let others in just before: then it is we who are refused.
+    """
+    if url.get_backend_name() != "postgresql" or not isinstance(error, sa.exc.OperationalError):
         return False
-    return "FATAL" not in fault.message or _NOT_YET.search(fault.message) is not None
+    return not is_up or _is_crowded(error)
+
+
+def _is_crowded(error: Exception) -> bool:
+    """Whether the server has too many clients (53300).
+
+    There are only words for it, and only English ones are known: libpq does not hand out the
+    SQLSTATE of a refused connection.
+    """
+    return _CROWDED.search(str(error)) is not None
+
+
+def _lets_others_in(error: Exception) -> bool:
+    """Whether the server takes connections by now, whatever it thinks of ours.
+
+    libpq's PQping reads the SQLSTATE of a refusal, in whatever language the server words it.
+    """
+    failed = getattr(getattr(error, "orig", None), "pgconn", None)
+    if failed is None:
+        return False  # there was nobody to ask, and psycopg's ping would hold up every thread
+    from psycopg import conninfo, pq
+
+    known = {each.keyword.decode(): each.val.decode() for each in failed.info if each.val}
+    address = {**known, "password": None, "connect_timeout": PING_TIMEOUT_SECONDS}
+    found = pq.PGconn.ping(conninfo.make_conninfo(**address).encode())
+    return found not in {pq.Ping.REJECT, pq.Ping.NO_RESPONSE}
 
 
 def unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:

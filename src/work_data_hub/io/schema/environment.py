@@ -8,7 +8,12 @@ from work_data_hub.config import get_settings
 from work_data_hub.domain.project.env_rewrite import DECIDED_OPTIONS
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import database_choice
-from work_data_hub.io.schema.alembic_bridge.call import Kind, kind_of, log_to_standard_error
+from work_data_hub.io.schema.alembic_bridge.call import (
+    Kind,
+    environment_of,
+    kind_of,
+    log_to_standard_error,
+)
 from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
 from work_data_hub.io.schema.authoring.writer import (
@@ -21,7 +26,6 @@ from work_data_hub.io.schema.run.look import look
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
-    from alembic.runtime.environment import EnvironmentContext
 
 _DEFAULTS = {
     "transaction_per_migration": True,
@@ -51,7 +55,7 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
         WorkDataHubError: for every foreseeable fault when a program called Alembic. Under the
             `alembic` command the fault is two lines on standard error and the exit code.
     """
-    environment: EnvironmentContext = context._proxy  # noqa: SLF001  # the only way to its `fn`
+    environment = environment_of(context)
     log_to_standard_error(environment.config)
     given = {**_DEFAULTS, "target_metadata": target_metadata, **options}
     configuration, ending = Configuration(environment, given), Ending(environment)

@@ -104,7 +104,7 @@ def test_git_reports_two_revisions_on_one_parent_when_it_merges(
 def test_a_new_revision_is_a_value(project: Path, capfd: pytest.CaptureFixture[str]) -> None:
     ini = project / "alembic.ini"
     (made,) = make_revision("Añadir: orders!", branch_labels=["x"], alembic_ini=ini)
-    assert made.path.name == f"{made.revision}_anadir_orders.py"
+    assert Path(made.path).name == f"{made.revision}_anadir_orders.py"
     assert made.down_revisions == (FIRST,)
     assert said(project) == (made.revision,)
     make_revision("y", head=FIRST, alembic_ini=ini)
@@ -132,4 +132,4 @@ def test_autogenerate_compares_with_the_database_that_is_named(
         make_revision("more", autogenerate=True, database_url=database_url, alembic_ini=ini)
     assert alembic("upgrade", "head", url=database_url, cwd=project).returncode == 0
     (made,) = make_revision("more", autogenerate=True, database_url=database_url, alembic_ini=ini)
-    assert made.path.exists()
+    assert Path(made.path).exists()

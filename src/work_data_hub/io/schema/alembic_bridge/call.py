@@ -6,16 +6,17 @@ import difflib
 import logging.config
 from dataclasses import replace
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.record.target import ENVIRONMENT_CLASSES
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, request_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
-
 
 X_ARGUMENTS = ("database_url", "confirm", "record_environment", "resolved", "accept")
 
@@ -27,6 +28,12 @@ class Kind(Enum):
     SQL = "its dialect: it prints SQL"
     READ = "to read it"
     CHANGE = "to change it"
+
+
+def environment_of(context: Any) -> EnvironmentContext:
+    """Return what is behind the module ``alembic.context``, which hides what was asked for."""
+    environment: EnvironmentContext = context._proxy  # noqa: SLF001  # the only way to its `fn`
+    return environment
 
 
 def from_command_line(config: Config) -> bool:
@@ -49,16 +56,37 @@ def kind_of(environment: EnvironmentContext) -> Kind:
     options = environment.context_opts
     if options.get("as_sql"):
         return Kind.SQL
-    if "destination_rev" in options:
+    if is_migration(environment):
         return Kind.READ if request_of(environment.config).preview else Kind.CHANGE
-    if revision_context := options.get("revision_context"):
-        autogenerate = revision_context.command_args["autogenerate"]
-        return Kind.READ if autogenerate else Kind.FILES
-    if "template_args" in options:
+    if compares_tables(environment):
+        return Kind.READ
+    if "revision_context" in options or "template_args" in options:
         return Kind.FILES
     if options.get("dont_mutate"):
         return Kind.READ
     return _kind_of_listing(environment)
+
+
+def is_migration(environment: EnvironmentContext) -> bool:
+    """Whether the command moves the database from one revision to another."""
+    return "destination_rev" in environment.context_opts
+
+
+def is_purge(environment: EnvironmentContext) -> bool:
+    """Whether the version table shall be emptied first."""
+    return bool(environment.context_opts.get("purge"))
+
+
+def compares_tables(environment: EnvironmentContext) -> bool:
+    """Whether the command compares the database with the tables of the code."""
+    revision_context = environment.context_opts.get("revision_context")
+    return revision_context is not None and bool(revision_context.command_args["autogenerate"])
+
+
+def plan_of_alembic(environment: EnvironmentContext) -> Callable[..., Any]:
+    """Return Alembic's own function that turns the current heads into steps."""
+    planned: Callable[..., Any] = environment.context_opts["fn"]
+    return planned
 
 
 def _kind_of_listing(environment: EnvironmentContext) -> Kind:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from argparse import Namespace
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -77,6 +78,15 @@ def seen(
 def config_of(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
     """Return Alembic's configuration of a project."""
     return Config(str(project_files.meant(alembic_ini)), attributes=attributes)
+
+
+def quiet(config: Config) -> Config:
+    """Return the configuration for a call that does not print what it writes."""
+    return Config(
+        config.config_file_name,
+        attributes=config.attributes,
+        cmd_opts=Namespace(quiet=True, x=None),
+    )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
 from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+from work_data_hub.io.schema.alembic_bridge.model_differences import refuse_without_tables
 from work_data_hub.io.schema.revisions.script_locations import NAMING_RULE, is_on
 
 if TYPE_CHECKING:
@@ -58,7 +59,11 @@ class Configuration:
 
         Args:
             decided: options that the package decides in this kind of call.
+
+        Raises:
+            UsageError: there are no tables to compare with.
         """
+        refuse_without_tables(self.environment, self._options.get("target_metadata"))
         self.environment.configure(
             **{**self._options, "include_name": self._without_our_tables, **decided}
         )

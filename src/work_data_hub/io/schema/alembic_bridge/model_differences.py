@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from work_data_hub.errors import CheckFoundError
-from work_data_hub.io.schema.alembic_bridge.call import command_name
+from work_data_hub.errors import CheckFoundError, UsageError
+from work_data_hub.io.schema.alembic_bridge.call import command_name, compares_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +34,23 @@ def report(environment: EnvironmentContext) -> None:
         raise CheckFoundError(
             f"the database differs from the defined tables in {len(found)} place(s)",
             hint='alembic revision --autogenerate -m "..." writes the revision that is missing',
+        )
+
+
+def refuse_without_tables(environment: EnvironmentContext, tables: object) -> None:
+    """Refuse to compare a database with nothing.
+
+    Args:
+        environment: of a command that may compare.
+        tables: the ``target_metadata`` of env.py.
+
+    Raises:
+        UsageError: it gives none.
+    """
+    if tables is None and compares_tables(environment):
+        raise UsageError(
+            f"{Path(environment.script.dir) / 'env.py'} gives no tables to compare with",
+            hint="pass target_metadata=... there: the MetaData of the models",
         )
 
 

@@ -10,6 +10,8 @@ from work_data_hub.io.schema.revisions.contradictions import read_if_possible
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from alembic.script import Script
+
     from work_data_hub.domain.revisions.history import History
     from work_data_hub.domain.revisions.naming import RevisionInfo
 
@@ -68,17 +70,22 @@ def _as_alembic_orders(history: History) -> tuple[RevisionInfo, ...]:
 
 
 def _executed(alembic_ini: Path | None) -> tuple[RevisionInfo, ...]:
-    from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.io.schema.alembic_bridge.commands import config_of, worded
 
     with worded(config_of(alembic_ini)) as scripts:
-        return tuple(
-            RevisionInfo(
-                revision=script.revision,
-                down_revisions=tuple(sorted(script._versioned_down_revisions)),  # noqa: SLF001
-                description=script.doc,
-                path=script.path,
-                is_head=script.is_head,
-            )
-            for script in reversed(list(scripts.walk_revisions()))
-        )
+        return tuple(described(script) for script in reversed(list(scripts.walk_revisions())))
+
+
+def described(script: Script) -> RevisionInfo:
+    """Return what Alembic knows of a revision."""
+    from alembic.util import to_tuple
+
+    from work_data_hub.domain.revisions.naming import RevisionInfo
+
+    return RevisionInfo(
+        revision=script.revision,
+        down_revisions=tuple(sorted(to_tuple(script.down_revision, default=()))),
+        description=script.doc,
+        path=script.path,
+        is_head=script.is_head,
+    )

@@ -2,40 +2,29 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from alembic import command
-from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Request
+from work_data_hub.io.schema.alembic_bridge.revision_listing import described
 from work_data_hub.io.schema.authoring.writer import one_line
 from work_data_hub.io.schema.revisions.head_file import head_file_of, write_head_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from alembic.config import Config
+    from alembic.script import Script
     from sqlalchemy.engine import URL
 
+    from work_data_hub.domain.revisions.naming import RevisionInfo
+
 _LONGEST = 200
-
-
-class NewRevision(NamedTuple):
-    """A revision that was made.
-
-    Attributes:
-        revision: its id.
-        down_revisions: what it builds on; empty for a base.
-        path: its file.
-    """
-
-    revision: str
-    down_revisions: tuple[str, ...]
-    path: Path
 
 
 def make_revision(
@@ -46,7 +35,7 @@ def make_revision(
     branch_labels: Sequence[str] = (),
     database_url: str | URL | None = None,
     alembic_ini: Path | None = None,
-) -> tuple[NewRevision, ...]:
+) -> tuple[RevisionInfo, ...]:
     """Write a new revision file, named by the project's rule.
 
     Args:
@@ -72,12 +61,7 @@ def make_revision(
     made: list[Script] = []
 
     def write(config: Config) -> None:
-        # Alembic would print the path of what it writes; here it is a value.
-        quiet = Config(
-            config.config_file_name,
-            attributes=config.attributes,
-            cmd_opts=Namespace(quiet=True, x=None),
-        )
+        quiet = commands.quiet(config)  # what it writes is a value here
         written = command.revision(
             quiet,
             line,
@@ -91,7 +75,7 @@ def make_revision(
         _keep_head_file(quiet)
 
     commands.run(Request(database_url=database_url), write, alembic_ini)
-    return tuple(_described(script) for script in made)
+    return tuple(described(script) for script in made)
 
 
 def _keep_head_file(config: Config) -> None:
@@ -105,8 +89,3 @@ def _keep_head_file(config: Config) -> None:
 def _has_children(config: Config, head: str) -> bool:
     scripts = ScriptDirectory.from_config(config)
     return not all(script.is_head for script in scripts.get_revisions(head))
-
-
-def _described(script: Script) -> NewRevision:
-    parents = tuple(sorted(script._versioned_down_revisions))  # noqa: SLF001  # no public name
-    return NewRevision(script.revision, parents, Path(script.path))

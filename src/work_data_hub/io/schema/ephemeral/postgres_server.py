@@ -264,10 +264,9 @@ class Supervisor:
         return len(lines) > 7 and lines[7].strip() == "ready"
 
     def _ended_early(self) -> MissingError:
-        log = self._log()
-        if "Address already in use" in log:
+        if not _is_free(self._port):
             return _PortTakenError(f"port {self._port} is taken", hint="try again")
-        return _not_started(last_lines(log))
+        return _not_started(last_lines(self._log()))
 
     def _log(self) -> str:
         return (self._folder / "server.log").read_text(encoding="utf-8", errors="replace")
@@ -288,6 +287,17 @@ def _data_place(account: Account | None) -> Path:
     ):
         return _MEMORY
     return temporary_place(account)
+
+
+def _is_free(port: int) -> bool:
+    """Whether a server could listen there; PostgreSQL says it in a log, in words alone."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
+        try:
+            probe.bind((_HOST, port))
+        except OSError:
+            return False
+    return True
 
 
 def _free_port() -> int:

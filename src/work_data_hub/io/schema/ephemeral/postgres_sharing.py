@@ -123,7 +123,7 @@ def _connect(line: socket.socket, path: Path) -> None:
     try:
         line.connect(str(path))
     except OSError as error:
-        if "too long" in str(error):
+        if type(error) is OSError and error.errno is None:  # Python's own check of the length
             raise MissingError(
                 f"the path {path} is too long for a socket", hint="set TMPDIR to a shorter folder"
             ) from error

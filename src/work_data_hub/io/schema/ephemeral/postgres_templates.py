@@ -160,8 +160,9 @@ def no_database(server: URL, error: Exception) -> WorkDataHubError:
         hint = "name a user with the right CREATEDB, who owns the template"
     elif isinstance(error, psycopg.errors.DiskFull):
         hint = "make room for the server's data"
-    elif "locale" in str(error) or "collation" in str(error):
-        hint = "install that locale on the server's machine, or use another server"
+    elif isinstance(error, psycopg.errors.InternalError_):
+        # XX000: such as a template whose locale the server's machine has not, or in another version
+        hint = "mend on the server's machine what is named there, or use another server"
     return DatabaseUnavailableError(
         f"{mask(server)} gives no database: {engine.first_line(error)}", hint=hint
     )

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from work_data_hub.config import get_settings
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema import engine
-from work_data_hub.io.schema.alembic_bridge.call import permissions_of
+from work_data_hub.io.schema.alembic_bridge.call import (
+    is_migration,
+    is_purge,
+    permissions_of,
+    plan_of_alembic,
+)
 from work_data_hub.io.schema.alembic_bridge.database_choice import choose
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.locks.retries import Retries
@@ -85,7 +90,7 @@ def _locked(
 
 
 def _refuse_migration(environment: EnvironmentContext) -> None:
-    if "destination_rev" in environment.context_opts:
+    if is_migration(environment):
         raise UsageError(
             "record_environment does not go together with a migration",
             hint="alembic -x record_environment=NAME ensure_version",
@@ -96,13 +101,13 @@ def _run_steps(
     configuration: Configuration, ending: Ending, admission: Admission, guard: RunGuard
 ) -> None:
     environment = configuration.environment
-    options = environment.context_opts
-    if options.get("purge"):
+    plan_steps = plan_of_alembic(environment)
+    if is_purge(environment):
         admission.refuse_destruction("stamp --purge")
         # Alembic empties the version table before it looks whether the revision exists.
-        list(options["fn"]((), None))
+        list(plan_steps((), None))
     execution = Execution(
-        options["fn"],
+        plan_steps,
         admit=admission.admit,
         guard=guard,
         retries=Retries(admission.view.settings.lock_deadline),

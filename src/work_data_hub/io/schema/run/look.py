@@ -11,6 +11,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.errors import CheckFoundError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge import model_differences
+from work_data_hub.io.schema.alembic_bridge.call import compares_tables, plan_of_alembic
 from work_data_hub.io.schema.alembic_bridge.database_choice import choose
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.authoring.writer import prepare_new_files
@@ -40,7 +41,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
     request = request_of(environment.config)
     choice = choose(environment, settings)
     ending.url = choice.target.url
-    plan_steps = environment.context_opts["fn"]
+    plan_steps = plan_of_alembic(environment)
 
     def only_plan(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
         ending.progress.plan = plan_of(heads)
@@ -69,7 +70,7 @@ def _opened(choice: DatabaseChoice) -> AbstractContextManager[Connection]:
 
 def _refuse_to_generate_from(heads: tuple[str, ...], environment: EnvironmentContext) -> None:
     """Refuse to compare with a database that lacks revisions (as ``run_autogenerate`` would)."""
-    if environment.context_opts.get("revision_context") is None:
+    if not compares_tables(environment):
         return
     scripts = environment.script
     if set(scripts.get_revisions(heads)) != set(scripts.get_revisions("heads")):

@@ -19,6 +19,7 @@ from sqlalchemy.engine import make_url
 
 from work_data_hub.config.database_url import mask
 from work_data_hub.errors import RefusedError
+from work_data_hub.io.schema.alembic_bridge.model_differences import refuse_without_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,7 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
 
     Raises:
         RefusedError: env.py configured another database; nothing was run on it.
+        UsageError: env.py gives no tables to compare with, where that is asked for.
     """
     config = Config(str(alembic_ini))
     text = url.render_as_string(hide_password=False)
@@ -41,6 +43,7 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
     def guarded(context: EnvironmentContext, *arguments: Any, **options: Any) -> None:
         connection = arguments[0] if arguments else options.get("connection")
         _refuse_another(connection.engine.url if connection else options.get("url"), url)
+        refuse_without_tables(context, options.get("target_metadata"))
         configure(context, *arguments, **options)
 
     variables = {"DATABASE_URL": text, "WDH_DATABASE__URI": text}
