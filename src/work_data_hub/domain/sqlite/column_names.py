@@ -1,4 +1,4 @@
-"""A CREATE TABLE in which some columns are called otherwise."""
+"""Columns that get other names: in a CREATE TABLE, and one after the other."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from work_data_hub.domain.sql.lexer import Token, quoted, tokens, unquoted
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 
 def with_names(table: Table, names: Mapping[str, str], *, itself: str) -> Table:
@@ -36,6 +36,26 @@ def with_names(table: Table, names: Mapping[str, str], *, itself: str) -> Table:
         ),
         constraints=tuple(_clause_with_names(itself, c, names) for c in table.constraints),
     )
+
+
+def renames(new_names: Mapping[str, str], present: Iterable[str]) -> list[tuple[str, str]]:
+    """Return renamings, one after the other, that give columns their new names.
+
+    One goes by way of a third name when its new name is the present name of another.
+
+    Args:
+        new_names: by the old ones.
+        present: what all columns of the table are called now.
+    """
+    taken = {name.lower() for name in present}
+    first, then = [], []
+    for old, new in new_names.items():
+        if new.lower() in taken and new.lower() != old.lower():
+            first.append((old, f"_renamed_{old}"))
+            then.append((f"_renamed_{old}", new))
+        else:
+            then.append((old, new))
+    return [*first, *then]
 
 
 def _clause_with_names(table: str, clause: Clause, names: Mapping[str, str]) -> Clause:

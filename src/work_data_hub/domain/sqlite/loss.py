@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sqlite.text import names_in, spelling
+from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Sequence
 
     from work_data_hub.domain.sqlite.ddl import Clause, Table
 
@@ -24,6 +25,17 @@ class Loss:
 
     what: str
     keep: str
+
+
+def refuse(losses: Sequence[Loss]) -> None:
+    """Roll the revision back when it would lose anything.
+
+    Raises:
+        RefusedError: names all of it, and how to keep the first.
+    """
+    if losses:
+        what = "; ".join(dict.fromkeys(loss.what for loss in losses))
+        raise RefusedError(f"this would be lost: {what}", hint=losses[0].keep)
 
 
 def described(clause: Clause) -> str:

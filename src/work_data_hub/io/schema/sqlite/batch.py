@@ -13,17 +13,22 @@ from sqlalchemy.schema import CheckConstraint, CreateTable
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sqlite import ddl as sqlite_ddl
 from work_data_hub.domain.sqlite import merge as sqlite_merge
-from work_data_hub.domain.sqlite.column_names import with_names
-from work_data_hub.domain.sqlite.loss import Loss
+from work_data_hub.domain.sqlite.census import (
+    kept_indexes,
+    missing_rows,
+    new_faults,
+    silent_faults,
+)
+from work_data_hub.domain.sqlite.column_names import renames, with_names
+from work_data_hub.domain.sqlite.loss import refuse
 from work_data_hub.domain.sqlite.merge import Wishes
-from work_data_hub.domain.sqlite.text import from_parenthesis_on, names_in
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from work_data_hub.io.schema.sqlite.census import Index
+    from work_data_hub.domain.sqlite.loss import Loss
 
 
 class BatchRebuild:
@@ -50,7 +55,9 @@ class BatchRebuild:
         self._new_names = _new_names(batch)
         self._dropped = {column.name for column in batch.table.c} - set(batch.columns)
         self._merged, losses = self._merge(batch)
-        self._indexes, lost_indexes = self._indexes_to_keep(batch)
+        not_wanted = {str(index.name) for index in batch.table.indexes}
+        not_wanted -= set(map(str, batch.indexes))
+        self._indexes, lost_indexes = kept_indexes(self._census, not_wanted, self._dropped)
         refuse([*losses, *lost_indexes])
         # Alembic would make those that it saw a second time, and without WHERE, DESC or COLLATE.
         batch.indexes.clear()
@@ -77,7 +84,7 @@ class BatchRebuild:
         Raises:
             RefusedError: something would be lost.
         """
-        refuse(sqlite_census.missing_rows(self._raw, self._census))
+        refuse(missing_rows(self._census, sqlite_census.rows_left(self._raw, self._census)))
         if self._merged.autoincrements:
             sqlite_census.restore_sequence(self._raw, self.table, self._census.sequence)
         made = [("INDEX", index.name, index.sql) for index in self._indexes]
@@ -86,8 +93,8 @@ class BatchRebuild:
         refuse([loss for loss in lost if loss is not None])
         refuse(
             [
-                *sqlite_census.new_faults(self._raw, self._census),
-                *sqlite_census.silent_faults(self._raw, self.table, self._dropped),
+                *new_faults(self._census, sqlite_census.faults(self._raw)),
+                *silent_faults(sqlite_census.dependents(self._raw), self.table, self._dropped),
             ]
         )
         self._rename_columns()
@@ -111,34 +118,9 @@ class BatchRebuild:
             ),
         )
 
-    def _indexes_to_keep(self, batch: ApplyBatchImpl) -> tuple[list[Index], list[Loss]]:
-        seen = {str(index.name) for index in batch.table.indexes}
-        not_wanted = seen - set(map(str, batch.indexes))
-        gone = {name.lower() for name in self._dropped}
-        kept, losses = [], []
-        for index in self._census.indexes.values():
-            touched = names_in(from_parenthesis_on(index.sql)) & gone
-            if index.name in not_wanted or (touched and gone.issuperset(index.columns)):
-                continue
-            kept.append(index)
-            if touched:
-                drop = f"batch_op.drop_index({index.name!r}), in the same batch"
-                if None in index.columns:
-                    drop = f"op.execute('DROP INDEX {index.name}'), before the batch"
-                losses.append(Loss(f"{index.described} of {self.table}", f"drop it first: {drop}"))
-        return kept, losses
-
     def _rename_columns(self) -> None:
-        """Rename by way of a third name when the new one is the present name of another."""
-        present = {column.name.lower() for column in self._merged.columns}
-        first, then = [], []
-        for old, new in self._new_names.items():
-            if new.lower() in present and new.lower() != old.lower():
-                first.append((old, f"_renamed_{old}"))
-                then.append((f"_renamed_{old}", new))
-            else:
-                then.append((old, new))
-        for old, new in [*first, *then]:
+        present = [column.name for column in self._merged.columns]
+        for old, new in renames(self._new_names, present):
             try:
                 self._raw.execute(
                     f"ALTER TABLE main.{quoted(self.table)}"
@@ -166,17 +148,6 @@ def planned(raw: sqlite3.Connection, batch: ApplyBatchImpl) -> BatchRebuild | No
     if schema == "temp" or not sqlite_census.exists(raw, table):
         return None
     return BatchRebuild(raw, batch)
-
-
-def refuse(losses: Sequence[Loss]) -> None:
-    """Roll the revision back when it would lose anything.
-
-    Raises:
-        RefusedError: names all of it, and how to keep the first.
-    """
-    if losses:
-        what = "; ".join(dict.fromkeys(loss.what for loss in losses))
-        raise RefusedError(f"this would be lost: {what}", hint=losses[0].keep)
 
 
 def refuse_left_overs(raw: sqlite3.Connection, temporaries: Iterable[str]) -> None:

@@ -1,64 +1,16 @@
-"""What SQLite holds around a table: rows, indexes, triggers, views, and whether they work."""
+"""Reads what SQLite holds around a table: rows, indexes, triggers, views; do they work?"""
 
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sql.lexer import quoted, tokens
+from work_data_hub.domain.sql.lexer import quoted
+from work_data_hub.domain.sqlite.census import Census, Dependent, Fault, Index, event_of, use_of
 from work_data_hub.domain.sqlite.loss import Loss
-from work_data_hub.domain.sqlite.text import names_in, names_that_may_turn_into_strings
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-
-
-@dataclass(frozen=True)
-class Index:
-    """An index that was made by CREATE INDEX.
-
-    Attributes:
-        name: of the index.
-        sql: its statement.
-        columns: lower case; None stands for an expression.
-        is_partial: it has a WHERE.
-    """
-
-    name: str
-    sql: str
-    columns: tuple[str | None, ...]
-    is_partial: bool
-
-    @property
-    def described(self) -> str:
-        """What people call it."""
-        if None in self.columns:
-            return f"expression index {self.name}"
-        return f"{'partial index' if self.is_partial else 'index'} {self.name}"
-
-
-@dataclass(frozen=True)
-class Census:
-    """What there was around a table before it was rebuilt.
-
-    Attributes:
-        table: its name.
-        sql: its CREATE TABLE.
-        rows: of the table and of every table that references it.
-        indexes: by name; those of constraints are part of ``sql``.
-        triggers: the statements of its own triggers, by name.
-        sequence: the highest id that AUTOINCREMENT ever gave, if it has any.
-        faults: of views and triggers, anywhere, that did not work before.
-    """
-
-    table: str
-    sql: str
-    rows: Mapping[str, int]
-    indexes: Mapping[str, Index]
-    triggers: Mapping[str, str]
-    sequence: int | None
-    faults: Collection[str]
+    from collections.abc import Iterator
 
 
 def exists(raw: sqlite3.Connection, name: str, kind: str = "table") -> bool:
@@ -94,7 +46,7 @@ def take(raw: sqlite3.Connection, table: str) -> Census:
             )
         ),
         sequence_of(raw, table),
-        set(faults(raw)),
+        {fault.what for fault in faults(raw)},
     )
 
 
@@ -173,108 +125,40 @@ def restore(raw: sqlite3.Connection, kind: str, name: str, sql: str, table: str)
     return None
 
 
-def missing_rows(raw: sqlite3.Connection, census: Census) -> list[Loss]:
-    """Return the tables that have fewer rows than before."""
-    keep = "copy every row; those that are to go, DELETE in a statement of their own before"
-    left = {name: count(raw, name) for name in census.rows if exists(raw, name)}
-    return [
-        Loss(f"{before - left[name]} of {before} rows of {name}", keep)
-        for name, before in sorted(census.rows.items())
-        if name in left and left[name] < before
-    ]
+def rows_left(raw: sqlite3.Connection, census: Census) -> dict[str, int]:
+    """Count the rows of the tables that are still there."""
+    return {name: count(raw, name) for name in census.rows if exists(raw, name)}
 
 
-def new_faults(raw: sqlite3.Connection, census: Census) -> list[Loss]:
-    """Return the views and triggers that worked before and would not any more."""
-    return [
-        Loss(
-            f"{what} ({reason})",
-            f"drop it first (op.execute('DROP {what.split()[0].upper()} ...')) and make it again"
-            " as it shall be",
-        )
-        for what, reason in faults(raw).items()
-        if what not in census.faults
-    ]
-
-
-def silent_faults(raw: sqlite3.Connection, table: str, dropped: Collection[str]) -> Iterator[Loss]:
-    """Yield what would work without a dropped column, and mean something else.
-
-    Names in double quotes turn into strings, and UPDATE OF takes any name (both: SQLite 3.40).
-    """
-    gone = {name.lower() for name in dropped}
-    reached = {table.lower()}
-    for kind, name, of, sql in _views_and_triggers(raw):
-        if not (names_in(sql) & reached or of.lower() in reached):
-            continue
-        if kind == "view":
-            reached.add(name.lower())
-        lost = names_that_may_turn_into_strings(sql) & gone
-        if kind == "trigger" and of.lower() == table.lower():
-            lost |= _columns_of_trigger(sql) & gone
-        if lost:
-            yield Loss(
-                f"{kind} {name}, which names the dropped column {min(lost)}",
-                f"drop it first (op.execute('DROP {kind.upper()} ...')) and make it again as it"
-                " shall be",
-            )
-
-
-def faults(raw: sqlite3.Connection) -> dict[str, str]:
-    """Compile every view and every trigger, as its use would; return the reasons of what fails."""
-    found = {}
-    events: dict[tuple[str, str], list[str]] = {}
-    for kind, name, table, sql in _views_and_triggers(raw):
-        if kind == "trigger":
-            events.setdefault((table, _event_of(sql)), []).append(name)
-        elif reason := _refusal(raw, f"SELECT * FROM main.{quoted(name)}"):  # noqa: S608
-            found[f"view {name}"] = reason
-    for (table, event), names in events.items():
-        if reason := _refusal(raw, _use_of(raw, table, event)):
-            found[f"trigger {' or '.join(sorted(names))} of {table}"] = reason
-    return found
-
-
-def _views_and_triggers(raw: sqlite3.Connection) -> list[tuple[str, str, str, str]]:
-    return raw.execute(
+def dependents(raw: sqlite3.Connection) -> list[Dependent]:
+    """Return every view and every trigger, in the order in which they were made."""
+    rows = raw.execute(
         "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
         " WHERE type IN ('view', 'trigger') ORDER BY rowid"
-    ).fetchall()
+    )
+    return list(map(Dependent._make, rows))
 
 
-def _columns_of_trigger(sql: str) -> frozenset[str]:
-    """Return what follows UPDATE OF."""
-    found = list(tokens(sql))
-    words = [token.word for token in found]
-    head = words[: words.index("ON", 2)]
-    if "OF" not in head:
-        return frozenset()
-    return names_in(sql[found[head.index("OF")].end : found[len(head)].start])
+def faults(raw: sqlite3.Connection) -> Iterator[Fault]:
+    """Compile every view and every trigger, as its use would; yield those that fail."""
+    events: dict[tuple[str, str], list[str]] = {}
+    for kind, name, table, sql in dependents(raw):
+        if kind == "trigger":
+            events.setdefault((table, event_of(sql)), []).append(name)
+        elif reason := _refusal(raw, f"SELECT * FROM main.{quoted(name)}"):  # noqa: S608
+            yield Fault(kind, f"view {name}", reason)
+    for (table, event), names in events.items():
+        if reason := _refusal(raw, use_of(table, event, _columns(raw, table))):
+            yield Fault("trigger", f"trigger {' or '.join(sorted(names))} of {table}", reason)
 
 
-def _event_of(sql: str) -> str:
-    """Return INSERT, UPDATE or DELETE: the first of these words that is not the trigger's name."""
-    words = [token.word for token in tokens(sql)]
-    start = 2 + (words[1] in ("TEMP", "TEMPORARY"))
-    start += 3 * (words[start] == "IF")
-    return next(word for word in words[start + 1 :] if word in ("INSERT", "UPDATE", "DELETE"))
-
-
-def _use_of(raw: sqlite3.Connection, table: str, event: str) -> str:
-    if event == "DELETE":
-        return f"DELETE FROM main.{quoted(table)}"  # noqa: S608  # compiled only
-    # The columns of a view that does not work cannot be known; that it does not is said so too.
+def _columns(raw: sqlite3.Connection, table: str) -> list[str]:
     try:
         rows = raw.execute("SELECT name FROM pragma_table_xinfo(?) WHERE hidden = 0", (table,))
-        columns = [quoted(name) for (name,) in rows] or ["rowid"]
+        return [name for (name,) in rows]
     except sqlite3.Error:
-        columns = ["rowid"]
-    if event == "UPDATE":
-        settings = ", ".join(f"{name} = {name}" for name in columns)
-        return f"UPDATE main.{quoted(table)} SET {settings}"  # noqa: S608
-    # Not DEFAULT VALUES: SQLite 3.40 crashes when it compiles that for a view with a trigger.
-    values = ", ".join("NULL" for _ in columns)
-    return f"INSERT INTO main.{quoted(table)} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608
+        # Those of a view that does not work cannot be known; that it does not is said so too.
+        return []
 
 
 def _refusal(raw: sqlite3.Connection, statement: str) -> str | None:

@@ -6,10 +6,12 @@ import sqlite3
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.sql.lexer import quoted
-from work_data_hub.errors import RefusedError
+from work_data_hub.domain.sqlite.foreign_keys import Violation, refuse_broken
 from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import Connection
 
 
@@ -31,39 +33,26 @@ class ForeignKeyGuard:
             RefusedError: inside the revision's transaction, which is rolled back by it.
         """
         found = self._violations()
-        broken = found - self._known
-        self._known = found
-        if broken:
-            table, row, parent = min(broken, key=str)
-            reason = f"(rowid {row}) has no row in {parent}"
-            raise RefusedError(
-                f"{len(broken)} foreign key(s) would be broken: {table}"
-                f" {parent if parent.startswith(_MISMATCH) else reason}",
-                hint="move or delete the rows that reference what the revision removes; what is"
-                " referenced must be a primary key or unique",
-            )
+        broken, self._known = found - self._known, found
+        refuse_broken(broken)
 
-    def _violations(self) -> set[tuple[str, int | None, str]]:
+    def _violations(self) -> set[Violation]:
         if self._connection.dialect.name != "sqlite":
             return set()
         raw = driver_connection(self._connection)
         try:
-            return {row[:3] for row in raw.execute("PRAGMA foreign_key_check")}
+            return {Violation(*row[:3]) for row in raw.execute("PRAGMA foreign_key_check")}
         except sqlite3.OperationalError:
-            return _violations_by_table(raw)
+            return set(_violations_by_table(raw))
 
 
-_MISMATCH = "foreign key mismatch"
-
-
-def _violations_by_table(raw: sqlite3.Connection) -> set[tuple[str, int | None, str]]:
+def _violations_by_table(raw: sqlite3.Connection) -> Iterator[Violation]:
     """Check each table for itself: one that references what is not unique ends the check."""
-    found: set[tuple[str, int | None, str]] = set()
     tables = raw.execute("SELECT name FROM main.sqlite_master WHERE type = 'table'").fetchall()
     for (table,) in tables:
         try:
-            rows = raw.execute(f"PRAGMA main.foreign_key_check({quoted(table)})")
-            found |= {row[:3] for row in rows}
+            rows = raw.execute(f"PRAGMA main.foreign_key_check({quoted(table)})").fetchall()
         except sqlite3.OperationalError as error:
-            found.add((table, None, str(error)))
-    return found
+            yield Violation(table, None, "", mismatch=str(error))
+        else:
+            yield from (Violation(*row[:3]) for row in rows)

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sqlite.loss import Loss, lost
+from work_data_hub.domain.sqlite.census import missing_rows, new_faults, silent_faults
+from work_data_hub.domain.sqlite.consent import Consent, with_way_out
+from work_data_hub.domain.sqlite.loss import Loss, lost, refuse
 from work_data_hub.io.schema.sqlite import census as sqlite_census
-from work_data_hub.io.schema.sqlite.batch import parsed, refuse
+from work_data_hub.io.schema.sqlite.batch import parsed
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
 
     from work_data_hub.domain.sql.statement import Action
-    from work_data_hub.io.schema.sqlite.census import Census
-
-_MAY_GO = re.compile(r"/\*\s*loses:(.*?)\*/", re.DOTALL | re.IGNORECASE)
+    from work_data_hub.domain.sqlite.census import Census
 
 
 class HandwrittenRebuilds:
@@ -35,13 +34,11 @@ class HandwrittenRebuilds:
         self._dropped: set[str] = set()
         self._renamed_away: dict[str, str] = {}
         self._children: dict[str, frozenset[str]] = {}
-        self._may_go: list[str] = []
+        self._consent = Consent()
 
     def before(self, action: Action, statement: str) -> None:
         """Look at what a statement is about to replace."""
-        self._may_go += [text.strip().lower() for text in _MAY_GO.findall(statement)]
-        if action.verb == "DROP" and action.kind in ("INDEX", "TRIGGER"):
-            self._may_go.append(f"{action.kind} {action.name}".lower())
+        self._consent.note(action, statement)
         renames = action.verb == "ALTER" and action.new_name is not None
         if action.kind != "TABLE" or not (action.verb == "DROP" or renames):
             return
@@ -63,7 +60,7 @@ class HandwrittenRebuilds:
             self._rebuilt.add(renamed_to)
         if renamed_to in self._dropped:
             census = self._known[renamed_to]
-            refuse(sqlite_census.missing_rows(self._raw, census))
+            refuse(self._missing_rows(census))
             # Rows that are deleted from now on were asked to go.
             self._known[renamed_to] = replace(census, rows={})
         table = action.name.lower()
@@ -99,13 +96,16 @@ class HandwrittenRebuilds:
         if census is None or not is_rebuilt or not sqlite_census.exists(self._raw, table):
             return
         losses = [
-            *sqlite_census.missing_rows(self._raw, census),
+            *self._missing_rows(census),
             *self._restored(census),
             *self._of_the_table(census),
             *self._of_children(census, children),
-            *sqlite_census.new_faults(self._raw, census),
+            *new_faults(census, sqlite_census.faults(self._raw)),
         ]
-        refuse([self._with_way_out(loss) for loss in losses if not self._was_asked_for(loss)])
+        refuse([with_way_out(loss) for loss in losses if not self._consent.covers(loss)])
+
+    def _missing_rows(self, census: Census) -> list[Loss]:
+        return missing_rows(census, sqlite_census.rows_left(self._raw, census))
 
     def _of_the_table(self, census: Census) -> Iterable[Loss]:
         sql = sqlite_census.sql_of(self._raw, census.table)
@@ -117,11 +117,11 @@ class HandwrittenRebuilds:
         unique = [
             frozenset(name for name in index.columns if name is not None)
             for index in sqlite_census.indexes_of(self._raw, census.table)
-            if index.sql.upper().startswith("CREATE UNIQUE") and not index.is_partial
+            if index.makes_unique
         ]
         yield from lost(before, after, unique)
         left_out = {column.name for column in before.columns if after.column(column.name) is None}
-        yield from sqlite_census.silent_faults(self._raw, census.table, left_out)
+        yield from silent_faults(sqlite_census.dependents(self._raw), census.table, left_out)
 
     def _of_children(self, census: Census, children: frozenset[str]) -> Iterable[Loss]:
         left = sqlite_census.children_of(self._raw, census.table)
@@ -139,17 +139,6 @@ class HandwrittenRebuilds:
             *(("index", index.name, index.sql) for index in census.indexes.values()),
             *(("trigger", name, sql) for name, sql in census.triggers.items()),
         ):
-            if f"{kind} {name}".lower() in self._may_go or sqlite_census.exists(
-                self._raw, name, kind
-            ):
-                continue
-            loss = sqlite_census.restore(self._raw, kind, name, sql, census.table)
-            if loss is not None:
-                yield loss
-
-    def _was_asked_for(self, loss: Loss) -> bool:
-        return any(loss.what.lower() in text or text == loss.what.lower() for text in self._may_go)
-
-    @staticmethod
-    def _with_way_out(loss: Loss) -> Loss:
-        return Loss(loss.what, f"{loss.keep}; if it is to go, say so: /* loses: {loss.what} */")
+            if not (self._consent.names(kind, name) or sqlite_census.exists(self._raw, name, kind)):
+                loss = sqlite_census.restore(self._raw, kind, name, sql, census.table)
+                yield from () if loss is None else (loss,)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from alembic import context as alembic_context
@@ -12,6 +13,7 @@ from sqlalchemy import event
 
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sql.statement import Action, action_of
+from work_data_hub.domain.sqlite.foreign_keys import may_break
 from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
@@ -36,9 +38,9 @@ _WARNINGS_OF_NO_CONCERN = (
 class RebuildGuard:
     """Lets no revision lose what it did not ask to lose; does nothing on other engines.
 
-    Alembic's batch operations keep what reflection misses (``sqlite_batch``), rebuilds written by
-    hand are compared at the end of the revision (``sqlite_handwritten``), and foreign keys are
-    verified when the revision did anything that can break one.
+    Alembic's batch operations keep what reflection misses (``batch``), rebuilds written by hand
+    are compared at the end of the revision (``handwritten``), and foreign keys are verified when
+    the revision did anything that can break one.
 
     Args:
         connection: with real transactions, and foreign keys not enforced
@@ -206,7 +208,7 @@ class RebuildGuard:
     def _watch_foreign_keys(self, revision: _Revision, action: Action, statement: str) -> None:
         if revision.may_break_foreign_keys:
             return
-        if _cannot_break_foreign_keys(self._raw, action, statement):
+        if not may_break(action, statement, partial(sqlite_census.has_relations, self._raw)):
             return
         revision.may_break_foreign_keys = True
         if self._foreign_keys is None:
@@ -224,19 +226,3 @@ class _Revision:
     temporaries: set[str] = field(default_factory=set)
     restored: set[tuple[str, str]] = field(default_factory=set)
     may_break_foreign_keys: bool = False
-
-
-_HARMLESS = frozenset(("BEGIN", "CREATE", "SELECT", "PRAGMA", "EXPLAIN", "SAVEPOINT", "RELEASE"))
-
-
-def _cannot_break_foreign_keys(raw: Any, action: Action, statement: str) -> bool:
-    """Whether the check, which reads every table with a foreign key, can be spared."""
-    if action.verb in _HARMLESS:
-        return True
-    if action.verb == "DROP":
-        return action.kind in ("TRIGGER", "VIEW")
-    if action.verb == "ALTER":
-        return action.new_name is None and "references" not in statement.lower()
-    if action.verb in ("INSERT", "UPDATE", "DELETE"):
-        return not sqlite_census.has_relations(raw, action.name)
-    return False
