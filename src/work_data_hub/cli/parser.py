@@ -77,8 +77,8 @@ def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.Ar
 
 
 def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
-    for argument in verb.arguments:
-        parser.add_argument(*argument.names, **argument.options)
+    for names, options in verb.arguments:
+        parser.add_argument(*names, **options)
     common = parser.add_argument_group("of every verb")
     common.add_argument("--database-url", metavar="URL", help="default: what the settings say")
     common.add_argument(

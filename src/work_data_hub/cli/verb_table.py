@@ -16,12 +16,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
-
-class Argument(NamedTuple):
-    """An argument, as argparse's ``add_argument`` takes it."""
-
-    names: tuple[str, ...]
-    options: dict[str, Any]
+# As argparse's `add_argument` takes it: by position, and by name.
+Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 
 class Verb(NamedTuple):
@@ -43,7 +39,7 @@ class Verb(NamedTuple):
 
 
 def _argument(*names: str, **options: Any) -> Argument:
-    return Argument(names, options)
+    return names, options
 
 
 _ONLY_WHOLE_STEPS = "only whole steps were committed"

@@ -20,7 +20,12 @@ def parse_database_url(text: str, *, source: str) -> URL:
     Raises:
         SettingsError: as ``parse_address``.
     """
-    return URL.create(**parse_address(text, source=source)._asdict())
+    return url_of(parse_address(text, source=source))
+
+
+def url_of(address: DatabaseAddress) -> URL:
+    """Return the parts of a URL as a URL object."""
+    return URL.create(**address._asdict())
 
 
 def normalize(url: URL) -> URL:

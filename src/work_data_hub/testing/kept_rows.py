@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
+from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
-from work_data_hub.testing.round_trip import is_version_table
+from work_data_hub.testing.round_trip import failing_as, is_version_table, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from work_data_hub.testing.project import Project
 
 _SHOWN = 5
+_WITH_ROWS = "with rows in the tables"
 
 
 @dataclass(frozen=True)
@@ -59,49 +60,24 @@ def keep_rows(project: Project, url: URL) -> None:
     for number, revision in enumerate(newest_first, start=1):
         _take_back(project, url, newest_first[:number])
         before = _rows(url)
-        _run(project, url, revision)
-        if lines := list(_losses(before, _rows(url))):
-            error = MigrationFailedError(
-                f"{revision.revision}: the upgrade loses rows that were there before it",
-                hint="carry them over in upgrade()",
-                failed=revision.revision,
-            )
-            for line in lines:
-                error.add_note(line)
-            raise error
+        with failing_as(revision, f"{_WITH_ROWS} the upgrade failed"):
+            project.upgrade(url)
+        losses = _losses(before, _rows(url))
+        fault = "the upgrade loses rows that were there before it"
+        refuse(revision, fault, "carry them over in upgrade()", losses)
 
 
 def _take_back(project: Project, url: URL, newest_first: Sequence[RevisionInfo]) -> None:
     last = newest_first[-1]
-    try:
-        if _is_one_line(newest_first):
-            project.take_back(url, last)
-            return
-        for revision in newest_first:
+    with failing_as(last, f"{_WITH_ROWS} the downgrade failed"):
+        for revision in (last,) if _is_one_line(newest_first) else newest_first:
             project.take_back(url, revision)
-    except WorkDataHubError as error:
-        raise _failed("downgrade", last, error) from error
 
 
 def _is_one_line(newest_first: Sequence[RevisionInfo]) -> bool:
     return all(
         newer.down_revisions == (older.revision,)
         for newer, older in itertools.pairwise(newest_first)
-    )
-
-
-def _run(project: Project, url: URL, oldest: RevisionInfo) -> None:
-    try:
-        project.upgrade(url)
-    except WorkDataHubError as error:
-        raise _failed("upgrade", oldest, error) from error
-
-
-def _failed(direction: str, revision: RevisionInfo, error: WorkDataHubError) -> WorkDataHubError:
-    return MigrationFailedError(
-        f"{revision.revision}: with rows in the tables the {direction} failed: {error.message}",
-        hint=error.hint,
-        failed=revision.revision,
     )
 
 

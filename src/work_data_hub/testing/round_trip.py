@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
@@ -9,12 +10,15 @@ from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterable, Iterator
 
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.testing.project import Project
+
+
+_UNDO = "make downgrade() undo all that upgrade() does, and nothing else"
 
 
 def round_trip(project: Project, url: URL) -> None:
@@ -33,15 +37,50 @@ def round_trip(project: Project, url: URL) -> None:
     """
     before = _schema(url)
     for revision in project.history:
-        _run("upgrade", revision, lambda info: project.upgrade(url, info.revision))
+        with failing_as(revision, "the upgrade failed"):
+            project.upgrade(url, revision.revision)
         upgraded = _schema(url)
-        _run("downgrade", revision, lambda info: project.take_back(url, info))
-        _compare(
-            revision, "after upgrade and downgrade the schema is another", before, _schema(url)
-        )
-        _run("second upgrade", revision, lambda info: project.upgrade(url, info.revision))
-        _compare(revision, "the second upgrade gives another schema", upgraded, _schema(url))
+        with failing_as(revision, "the downgrade failed"):
+            project.take_back(url, revision)
+        after = _differences("", before, _schema(url))
+        refuse(revision, "after upgrade and downgrade the schema is another", _UNDO, after)
+        with failing_as(revision, "the second upgrade failed"):
+            project.upgrade(url, revision.revision)
+        again = _differences("", upgraded, _schema(url))
+        refuse(revision, "the second upgrade gives another schema", _UNDO, again)
         before = upgraded
+
+
+@contextmanager
+def failing_as(revision: RevisionInfo, what: str) -> Iterator[None]:
+    """Say of which revision a fault is, and of which part of the check.
+
+    Raises:
+        MigrationFailedError: for every fault.
+    """
+    try:
+        yield
+    except WorkDataHubError as error:
+        raise MigrationFailedError(
+            f"{revision.revision}: {what}: {error.message}",
+            hint=error.hint,
+            failed=revision.revision,
+        ) from error
+
+
+def refuse(revision: RevisionInfo, fault: str, hint: str, found: Iterable[str]) -> None:
+    """Refuse what was found, if anything was.
+
+    Raises:
+        MigrationFailedError: with a note for each line of it.
+    """
+    if lines := list(found):
+        error = MigrationFailedError(
+            f"{revision.revision}: {fault}", hint=hint, failed=revision.revision
+        )
+        for line in lines:
+            error.add_note(line)
+        raise error
 
 
 def is_version_table(columns: list[str]) -> bool:
@@ -56,31 +95,6 @@ def _schema(url: URL) -> dict[str, Any]:
         if is_version_table([column["name"] for column in table["columns"]]):
             del found["tables"][name]
     return found
-
-
-def _run(what: str, revision: RevisionInfo, run: Callable[[RevisionInfo], None]) -> None:
-    try:
-        run(revision)
-    except WorkDataHubError as error:
-        raise MigrationFailedError(
-            f"{revision.revision}: the {what} failed: {error.message}",
-            hint=error.hint,
-            failed=revision.revision,
-        ) from error
-
-
-def _compare(
-    revision: RevisionInfo, fault: str, wanted: dict[str, Any], found: dict[str, Any]
-) -> None:
-    if lines := list(_differences("", wanted, found)):
-        error = MigrationFailedError(
-            f"{revision.revision}: {fault}",
-            hint="make downgrade() undo all that upgrade() does, and nothing else",
-            failed=revision.revision,
-        )
-        for line in lines:
-            error.add_note(line)
-        raise error
 
 
 def _differences(path: str, wanted: Any, found: Any) -> Iterator[str]:

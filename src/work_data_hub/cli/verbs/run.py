@@ -9,6 +9,7 @@ from work_data_hub.cli.answer import Answer
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from pathlib import Path
 
     from work_data_hub.cli.progress import Progress
     from work_data_hub.domain.run.plan import RunResult
@@ -24,50 +25,29 @@ def upgrade(call: Namespace) -> Answer:
         if standing is not None:
             versions = standing.versions
             return _done(standing.address.masked(), versions, versions, [], {})
-    from work_data_hub.cli.watching import watched
-    from work_data_hub.io.schema import migration_runner
-
-    with watched(is_quiet=call.quiet) as progress:
-        result = migration_runner.upgrade(
-            call.database_url,
-            call.revision,
-            resolved=call.resolved,
-            accept=call.accept,
-            alembic_ini=ini,
-            observer=progress,
-        )
-    return answer_of(result, progress)
+    return _run(call, ini, resolved=call.resolved, accept=call.accept)
 
 
 def downgrade(call: Namespace) -> Answer:
     """Take back the revisions above one."""
-    from work_data_hub.cli.watching import watched
-    from work_data_hub.io.schema import migration_runner
-
-    with watched(is_quiet=call.quiet) as progress:
-        result = migration_runner.downgrade(
-            call.database_url,
-            call.revision,
-            confirm=call.confirm,
-            alembic_ini=project_config.find(call.config),
-            observer=progress,
-        )
-    return answer_of(result, progress)
+    return _run(call, project_config.find(call.config), confirm=call.confirm)
 
 
 def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
+    ini = project_config.find(call.config)
+    return _run(call, ini, confirm=call.confirm, resolved=call.resolved)
+
+
+def _run(call: Namespace, ini: Path, **permissions: Any) -> Answer:
+    """Run the front door's verb of the same name, and show how it goes."""
     from work_data_hub.cli.watching import watched
     from work_data_hub.io.schema import migration_runner
 
+    run = getattr(migration_runner, call.verb)
     with watched(is_quiet=call.quiet) as progress:
-        result = migration_runner.stamp(
-            call.database_url,
-            call.revision,
-            confirm=call.confirm,
-            resolved=call.resolved,
-            alembic_ini=project_config.find(call.config),
-            observer=progress,
+        result: RunResult = run(
+            call.database_url, call.revision, alembic_ini=ini, observer=progress, **permissions
         )
     return answer_of(result, progress)
 

@@ -24,9 +24,10 @@ from work_data_hub.io.schema.record.identity import read_identity
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from alembic.config import Config
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.record.target import EnvironmentClass, Identity
@@ -89,9 +90,7 @@ def upgrade(
     """
     permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
     request = Request.of(database_url, permissions, observer)
-    _check(revision)
-    commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
-    return request.reported()
+    return _run(request, command.upgrade, revision, alembic_ini)
 
 
 def downgrade(
@@ -117,9 +116,7 @@ def downgrade(
     """
     permissions = Permissions(confirm=confirm)
     request = Request.of(database_url, permissions, observer)
-    _check(revision)
-    commands.run(request, lambda config: command.downgrade(config, revision), alembic_ini)
-    return request.reported()
+    return _run(request, command.downgrade, revision, alembic_ini)
 
 
 def stamp(
@@ -146,9 +143,7 @@ def stamp(
     """
     permissions = Permissions(confirm=confirm, resolved=resolved)
     request = Request.of(database_url, permissions, observer)
-    _check(revision)
-    commands.run(request, lambda config: command.stamp(config, revision), alembic_ini)
-    return request.reported()
+    return _run(request, command.stamp, revision, alembic_ini)
 
 
 def record_environment(
@@ -233,13 +228,20 @@ def pending(
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
     request = Request(database_url=database_url, preview=True)
-    commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini).reported()
+    _run(request, command.upgrade, revision, alembic_ini)
     assert request.plan is not None
     return request.plan.steps
 
 
-def _check(revision: object) -> None:
+def _run(
+    request: Request,
+    verb: Callable[[Config, str], object],
+    revision: object,
+    alembic_ini: Path | None,
+) -> RunResult:
+    """Run a verb of ``alembic.command`` that goes to a revision."""
     if not isinstance(revision, str) or not revision:
         raise UsageError(
             f"{revision!r} is no revision", hint="write an id, 'head', 'base', '+1' or '-1'"
         )
+    return commands.run(request, lambda config: verb(config, revision), alembic_ini).reported()

@@ -10,7 +10,7 @@ import contextlib
 import json
 import socket
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,13 +169,7 @@ def _member(line: socket.socket, server: PostgresServer) -> Membership:
 
 
 def _described(server: PostgresServer) -> bytes:
-    described = {
-        "pid": server.pid,
-        "data_directory": str(server.data_directory),
-        "port": server.port,
-        "password": server.password,
-    }
-    return json.dumps(described).encode() + b"\n"
+    return json.dumps(asdict(server), default=str).encode() + b"\n"
 
 
 def _read(text: bytes) -> PostgresServer:

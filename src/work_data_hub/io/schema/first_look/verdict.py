@@ -18,12 +18,12 @@ from work_data_hub.config.project_root import project_root
 from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.domain.record.standing import KnownHistory, is_settled
 from work_data_hub.errors import WorkDataHubError
-from work_data_hub.io.schema.first_look.record_reader import read_record
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_checksum, read_project
 
 if TYPE_CHECKING:
     from work_data_hub.config.plain_settings import PlainSettings
+    from work_data_hub.domain.record.record import DatabaseRecord
     from work_data_hub.domain.revisions.history import History
 
 
@@ -67,7 +67,7 @@ def look(ini: Path, database_url: str | None = None, target: str = "head") -> St
             return None
         address, source = chosen
         is_sound = _hands_over(folder, source) and _is_sound(history, target)
-        record = read_record(address) if is_sound else None
+        record = _record(address) if is_sound else None
     except (WorkDataHubError, OSError):
         return None
     if record is None or not is_settled(record, _known(history), settings.environment):
@@ -86,6 +86,24 @@ def _choose(
         return parse_address(chosen.value, source=chosen.source), chosen.source
     file = (project_files.database_folder(ini) or settings.root) / DEFAULT_DATABASE
     return DatabaseAddress("sqlite", database=str(file)), chosen.source
+
+
+def _record(address: DatabaseAddress) -> DatabaseRecord | None:
+    """Return what a database records about itself, in Alembic's usual table; None: cannot be told.
+
+    None also stands for what only the whole run can judge and word: no database, no rights, a
+    missing table, a file that may not be written to, a locked row. Changes nothing.
+    """
+    # Each driver costs time to import, and one is never needed.
+    if address.backend == "sqlite":
+        from work_data_hub.io.schema.first_look.record_sqlite import read_sqlite
+
+        return read_sqlite(address)
+    if address.backend == "postgresql":
+        from work_data_hub.io.schema.first_look.record_postgresql import read_postgresql
+
+        return read_postgresql(address)
+    return None
 
 
 def _hands_over(folder: str, source: str) -> bool:
