@@ -139,21 +139,17 @@ class MigratedDatabases:
 
     @cached_property
     def _migrated(self) -> _Source:
-        return self._closed_at_the_end(
-            self._on_postgresql(migrated=True)
-            if self._wanted.engine == "postgresql"
-            else self._on_sqlite(self._sqlite_template)
-        )
+        return self._source(migrated=True)
 
     @cached_property
     def _empty(self) -> _Source:
-        return self._closed_at_the_end(
-            self._on_postgresql(migrated=False)
-            if self._wanted.engine == "postgresql"
-            else self._on_sqlite(None)
-        )
+        return self._source(migrated=False)
 
-    def _closed_at_the_end(self, source: _Source) -> _Source:
+    def _source(self, *, migrated: bool) -> _Source:
+        if self._wanted.engine == "postgresql":
+            source = self._on_postgresql(migrated=migrated)
+        else:
+            source = self._on_sqlite(self._sqlite_template if migrated else None)
         self._stack.callback(source.close)
         return source
 

@@ -59,13 +59,18 @@ def parse_file_name(name: str) -> RevisionName | None:
 
 def is_revision_id(text: str) -> bool:
     """Whether the text is a time in the form ``YYYYMMDD_HHMM`` or ``YYYYMMDD_HHMMSS``."""
-    if not re.fullmatch(r"\d{8}_\d{4}(\d{2})?", text, re.ASCII):
-        return False
+    return time_of(text) is not None
+
+
+def time_of(revision: str) -> datetime | None:
+    """Return the time, in UTC, that an id is made from; None when it is no time."""
+    if not re.fullmatch(r"\d{8}_\d{4}(\d{2})?", revision, re.ASCII):
+        return None
+    has_seconds = len(revision) > len("YYYYMMDD_HHMM")
     try:
-        datetime.strptime(text, _MINUTES if len(text) == len("YYYYMMDD_HHMM") else _SECONDS)
+        return datetime.strptime(revision, _SECONDS if has_seconds else _MINUTES)
     except ValueError:
-        return False
-    return True
+        return None
 
 
 def file_description(message: str) -> str:

@@ -8,7 +8,7 @@ from heapq import heappop, heappush
 from pathlib import PurePath
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.domain.revisions.naming import is_revision_id, new_revision_id, parse_file_name
+from work_data_hub.domain.revisions.naming import new_revision_id, parse_file_name, time_of
 from work_data_hub.errors import HistoryError, RefusedError
 
 if TYPE_CHECKING:
@@ -71,20 +71,14 @@ class _NewIds:
     def __init__(self, history: History, tip: str, now: datetime) -> None:
         self._taken = set(history.revisions)
         # A colleague's clock may be ahead of ours.
-        latest = _time_of(tip, now) + timedelta(minutes=1)
-        self._now = max(now.replace(tzinfo=None), latest)
+        latest = time_of(tip)
+        ours = now.replace(tzinfo=None)
+        self._now = ours if latest is None else max(ours, latest + timedelta(minutes=1))
 
     def take(self) -> str:
         made = new_revision_id(self._now, self._taken)
         self._taken.add(made)
         return made
-
-
-def _time_of(revision: str, now: datetime) -> datetime:
-    if not is_revision_id(revision):
-        return now.replace(tzinfo=None) - timedelta(minutes=1)
-    has_seconds = len(revision) > len("YYYYMMDD_HHMM")
-    return datetime.strptime(revision, "%Y%m%d_%H%M%S" if has_seconds else "%Y%m%d_%H%M")
 
 
 def _move(history: History, revision: str, parent: str, new_ids: _NewIds) -> Move:

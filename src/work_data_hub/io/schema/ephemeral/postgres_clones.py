@@ -23,7 +23,9 @@ from psycopg import sql
 
 from work_data_hub.errors import MissingError, WorkDataHubError
 from work_data_hub.io.schema.ephemeral.postgres_templates import (
-    connect_for_administration,
+    LOCK,
+    UNLOCK,
+    administration,
     no_database,
 )
 
@@ -40,8 +42,6 @@ _POLL_SECONDS = 0.01
 _NAME = re.compile(r"wdh_test_([0-9a-f]{16})_\d+")
 _KEPT = "work_data_hub: kept on "
 _KEPT_DAYS = 1
-_LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 
 
 class Clones:
@@ -109,7 +109,10 @@ class Clones:
     def keep(self, url: URL) -> None:
         """Leave a database to a person; sweeping spares it for a day."""
         # A server that does not answer any more keeps nothing, and the test has failed already.
-        with contextlib.suppress(psycopg.Error, WorkDataHubError), self._administration() as admin:
+        with (
+            contextlib.suppress(psycopg.Error, WorkDataHubError),
+            administration(self._server) as admin,
+        ):
             now = f"{_KEPT}{datetime.now(UTC):%Y-%m-%d %H:%M}"
             database = sql.Identifier(str(url.database))
             admin.execute(sql.SQL("COMMENT ON DATABASE {} IS {}").format(database, now))
@@ -122,13 +125,10 @@ class Clones:
         if self._thread is not None:
             self._thread.join(_WAIT_SECONDS)
 
-    def _administration(self) -> psycopg.Connection[Any]:
-        return connect_for_administration(self._server)
-
     def _work(self) -> None:
         try:
-            with self._administration() as admin:
-                admin.execute(_LOCK, [self._owner])
+            with administration(self._server) as admin:
+                admin.execute(LOCK, [self._owner])
                 if not self._ends_with_us:
                     sweep(admin)
                 while (task := self._next()) is not None:
@@ -185,12 +185,12 @@ def sweep(admin: psycopg.Connection[Any]) -> None:
 
 @contextlib.contextmanager
 def _dead(admin: psycopg.Connection[Any], owner: str) -> Iterator[bool]:
-    (dead,) = admin.execute(_LOCK, [owner]).fetchone() or (False,)
+    (dead,) = admin.execute(LOCK, [owner]).fetchone() or (False,)
     try:
         yield dead
     finally:
         if dead:
-            admin.execute(_UNLOCK, [owner])
+            admin.execute(UNLOCK, [owner])
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:

@@ -116,10 +116,6 @@ def running_postgres(
     supervisor.end(keep_in=keep_in)
 
 
-class _PortTakenError(MissingError):
-    """Another process listens on the port that was free a moment ago."""
-
-
 def start(
     prepared: PreparedPostgres, listener: socket.socket | None = None, tries: int = _PORT_TRIES
 ) -> tuple[Supervisor, PostgresServer]:
@@ -133,12 +129,14 @@ def start(
     Raises:
         MissingError: as `running_postgres`.
     """
-    supervisor = Supervisor(prepared, _free_port(), listener)
+    port = _free_port()
+    supervisor = Supervisor(prepared, port, listener)
     try:
         return supervisor, supervisor.start()
     except BaseException as error:
         supervisor.end()
-        if isinstance(error, _PortTakenError) and tries > 1:
+        # Meanwhile another process may listen there: PostgreSQL says so in its log, in words.
+        if isinstance(error, MissingError) and tries > 1 and not _is_free(port):
             return start(prepared, listener, tries - 1)
         raise
 
@@ -252,7 +250,7 @@ class Supervisor:
                 password = self._prepared.password
                 return PostgresServer(int(first), self._folder, self._port, password)
             if status.poll(_READY_POLL_MILLISECONDS):
-                raise self._ended_early()
+                raise _not_started(last_lines(self._log()))
         raise _not_started(f"not ready after {_READY_SECONDS:.0f} s: {last_lines(self._log())}")
 
     def _is_ready(self) -> bool:
@@ -262,11 +260,6 @@ class Supervisor:
         except FileNotFoundError:
             return False
         return len(lines) > 7 and lines[7].strip() == "ready"
-
-    def _ended_early(self) -> MissingError:
-        if not _is_free(self._port):
-            return _PortTakenError(f"port {self._port} is taken", hint="try again")
-        return _not_started(last_lines(self._log()))
 
     def _log(self) -> str:
         return (self._folder / "server.log").read_text(encoding="utf-8", errors="replace")
@@ -290,7 +283,7 @@ def _data_place(account: Account | None) -> Path:
 
 
 def _is_free(port: int) -> bool:
-    """Whether a server could listen there; PostgreSQL says it in a log, in words alone."""
+    """Whether a server could listen there."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as PostgreSQL does
         try:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+LOCK = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+UNLOCK = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _TEMPLATE = "wdh_test_template_"
 # As long as the slowest migrations of a large project may take.
 _BUILD_SECONDS = 3600.0
@@ -102,24 +104,14 @@ class Template:
 EMPTY = Template("template0")
 
 
-@contextlib.contextmanager
-def administration(server: URL) -> Iterator[psycopg.Connection]:
-    """Open a connection in autocommit mode to the database `postgres` of a server.
+def administration(server: URL) -> psycopg.Connection[Any]:
+    """Return a connection in autocommit mode to the database `postgres` of a server.
 
     Locks on databases hold among those who are connected to the same one.
 
     Raises:
         DatabaseUnavailableError: the server does not answer.
     """
-    connection = connect_for_administration(server)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-def connect_for_administration(server: URL) -> psycopg.Connection[Any]:
-    """Return the connection of ``administration``, to be closed by the caller."""
     raw = engine.connect_raw(engine.create_engine(server.set(database="postgres")))
     raw.autocommit = True
     connection: psycopg.Connection[Any] = raw
@@ -203,7 +195,7 @@ def _is_ready(admin: psycopg.Connection, name: str) -> bool:
 def _locked(admin: psycopg.Connection, name: str) -> Iterator[None]:
     deadline = time.monotonic() + _BUILD_SECONDS
     # Never waiting inside the server: a waiter there holds up CREATE INDEX CONCURRENTLY.
-    while not _answer(admin, "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", name):
+    while not _answer(admin, LOCK, name):
         if time.monotonic() > deadline:
             raise MissingError(
                 f"another process has been building {name} for {_BUILD_SECONDS:.0f} s",
@@ -214,7 +206,7 @@ def _locked(admin: psycopg.Connection, name: str) -> Iterator[None]:
         yield
     finally:
         if not admin.broken:
-            admin.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+            admin.execute(UNLOCK, [name])
 
 
 def _note_use(admin: psycopg.Connection, name: str) -> None:
