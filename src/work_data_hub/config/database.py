@@ -39,11 +39,6 @@ class DatabaseTarget:
         """Return the URL without its secrets."""
         return mask(self.url)
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is SQLite."""
-        return self.url.get_backend_name() == "sqlite"
-
 
 def choose_database(
     settings: Settings,

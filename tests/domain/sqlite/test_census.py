@@ -18,9 +18,8 @@ from work_data_hub.domain.sqlite.census import (
     use_of,
 )
 from work_data_hub.domain.sqlite.column_names import renames
-from work_data_hub.domain.sqlite.consent import Consent
 from work_data_hub.domain.sqlite.foreign_keys import Violation, may_break, refuse_broken
-from work_data_hub.domain.sqlite.loss import Loss
+from work_data_hub.domain.sqlite.loss import Consent, Loss
 from work_data_hub.errors import RefusedError
 
 INDEXES = {

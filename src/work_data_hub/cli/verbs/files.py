@@ -21,22 +21,18 @@ def heads(call: Namespace) -> Answer:
 
 def history(call: Namespace) -> Answer:
     """List the revisions, the newest first."""
+    from dataclasses import asdict
+
     from work_data_hub.io.schema.alembic_bridge import revision_listing
 
     revisions = revision_listing.history(project_config.find(call.config))[::-1]
-    data = [
-        {
-            "revision": each.revision,
-            "down_revisions": list(each.down_revisions),
-            "description": each.description,
-            "path": each.path,
-            "is_head": each.is_head,
-        }
-        for each in revisions
-    ]
     lines = [
         f"{each.revision}{' (head)' if each.is_head else ''}  {each.description}".rstrip()
         for each in revisions
     ]
     bare = [each.revision for each in revisions]
-    return Answer({"revisions": data}, lines or ("there is no revision",), bare=bare)
+    return Answer(
+        {"revisions": [asdict(each) for each in revisions]},
+        lines or ("there is no revision",),
+        bare=bare,
+    )

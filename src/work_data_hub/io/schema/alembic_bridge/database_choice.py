@@ -58,7 +58,8 @@ def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoic
         RefusedError: env.py put a connection to another database in the place of the choice.
     """
     config = environment.config
-    folder = project_folder(config)
+    ini = config.config_file_name
+    folder = project_files.database_folder(Path(ini)) if ini else None
     url, source = _chosen_url(environment)
     connection = config.attributes.get("connection")
     if connection is None:
@@ -71,17 +72,6 @@ def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoic
         decided = choose_database(settings, url, explicit_source=source, folder=folder)
         _refuse_swap(decided, found)
     return DatabaseChoice(found, connection)
-
-
-def project_folder(config: Config) -> Path | None:
-    """Return the folder of the project's alembic.ini.
-
-    None for a Config without a file, and for the alembic.ini inside an installed package, whose
-    folder is no place for a database: the settings' own root is taken then.
-    """
-    if not config.config_file_name:
-        return None
-    return project_files.database_folder(Path(config.config_file_name))
 
 
 def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:

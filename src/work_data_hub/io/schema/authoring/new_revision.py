@@ -11,8 +11,7 @@ from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Request
 from work_data_hub.io.schema.alembic_bridge.revision_listing import described
-from work_data_hub.io.schema.authoring.writer import one_line
-from work_data_hub.io.schema.revisions.head_file import head_file_of, write_head_file
+from work_data_hub.io.schema.authoring.writer import keep_head_file, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,18 +71,11 @@ def make_revision(
         )
         scripts = written if isinstance(written, list) else [written]
         made.extend(script for script in scripts if script is not None)
-        _keep_head_file(quiet)
+        # Where env.py is not run for new revisions, nobody else does.
+        keep_head_file(ScriptDirectory.from_config(quiet))
 
     commands.run(Request(database_url=database_url), write, alembic_ini)
     return tuple(described(script) for script in made)
-
-
-def _keep_head_file(config: Config) -> None:
-    """Where env.py is not run for new revisions, nobody else does."""
-    scripts = ScriptDirectory.from_config(config)
-    path = head_file_of(scripts.dir)
-    if path.exists():
-        write_head_file(path, scripts.get_heads())
 
 
 def _has_children(config: Config, head: str) -> bool:

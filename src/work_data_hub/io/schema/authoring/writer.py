@@ -37,50 +37,33 @@ def prepare_new_files(
 ) -> None:
     """Make the revisions that the running command writes follow the rule, if the project does.
 
+    Alembic writes the file after env.py has ended, and `alembic merge` offers no other place
+    to choose an id: its directives hook is not called.
+
     Args:
         configuration: of the call of env.py.
         guard: what words the faults of the writing for people.
     """
-    scripts, follows_the_rule = configuration.environment.script, configuration.follows_the_rule
-    if follows_the_rule:
-        _name_by_the_rule(scripts, guard)
-    _keep_head_file(scripts, guard, create=follows_the_rule)
-
-
-def _name_by_the_rule(
-    scripts: ScriptDirectory, guard: Callable[[], AbstractContextManager[None]]
-) -> None:
-    """Make every revision that this ``ScriptDirectory`` writes follow the naming rule.
-
-    Alembic writes the file after env.py has ended, and `alembic merge` offers no other place
-    to choose an id: its directives hook is not called.
-    """
+    scripts, by_the_rule = configuration.environment.script, configuration.follows_the_rule
     generate = scripts.generate_revision
-
-    def generate_by_the_rule(revid: str, message: str | None, **options: Any) -> Script | None:
-        with guard():
-            line, revision = one_line(message), _id(revid, scripts)
-            scripts.file_template = f"{revision}_{file_description(line)}"
-            return generate(revision, line, **options)
-
-    scripts.generate_revision = generate_by_the_rule  # type: ignore[method-assign,assignment]
-
-
-def _keep_head_file(
-    scripts: ScriptDirectory, guard: Callable[[], AbstractContextManager[None]], *, create: bool
-) -> None:
-    """Make the head file follow every revision that this ``ScriptDirectory`` writes."""
-    generate = scripts.generate_revision
-    path = head_file_of(scripts.dir)
 
     def generate_and_keep(revid: str, message: str | None, **options: Any) -> Script | None:
-        made = generate(revid, message, **options)
         with guard():
-            if create or path.exists():
-                write_head_file(path, scripts.get_heads())
-        return made
+            if by_the_rule:
+                message, revid = one_line(message), _id(revid, scripts)
+                scripts.file_template = f"{revid}_{file_description(message)}"
+            made = generate(revid, message, **options)
+            keep_head_file(scripts, create=by_the_rule)
+            return made
 
     scripts.generate_revision = generate_and_keep  # type: ignore[method-assign,assignment]
+
+
+def keep_head_file(scripts: ScriptDirectory, *, create: bool = False) -> None:
+    """Make the head file say what the heads are now; without one, only where it is wanted."""
+    path = head_file_of(scripts.dir)
+    if create or path.exists():
+        write_head_file(path, scripts.get_heads())
 
 
 def _id(revid: str, scripts: ScriptDirectory) -> str:

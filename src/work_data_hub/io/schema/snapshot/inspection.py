@@ -46,14 +46,13 @@ def snapshot(connection: Connection) -> dict[str, Any]:
     tables = sorted(set(inspector.get_table_names()) - _NOT_THE_SCHEMA)
     return {
         "tables": {name: _table(inspector, name) for name in tables},
-        "views": {name: _sql(inspector.get_view_definition(name)) for name in _views(inspector)},
+        "views": {
+            name: _sql(inspector.get_view_definition(name))
+            for name in sorted(inspector.get_view_names())
+        },
         "triggers": _triggers(connection),
         "enums": inspector.get_enums() if isinstance(inspector, PGInspector) else [],
     }
-
-
-def _views(inspector: Inspector) -> list[str]:
-    return sorted(inspector.get_view_names())
 
 
 def _table(inspector: Inspector, name: str) -> dict[str, Any]:

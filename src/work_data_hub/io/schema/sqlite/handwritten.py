@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.sqlite.census import missing_rows, new_faults, silent_faults
-from work_data_hub.domain.sqlite.consent import Consent, with_way_out
-from work_data_hub.domain.sqlite.loss import Loss, lost, refuse
+from work_data_hub.domain.sqlite.loss import Consent, Loss, lost, refuse, with_way_out
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 from work_data_hub.io.schema.sqlite.batch import parsed
 
@@ -17,6 +16,14 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.sql.statement import Action
     from work_data_hub.domain.sqlite.census import Census
+
+
+class _Replaced(NamedTuple):
+    """A table before it was dropped or renamed away, and the tables that referenced it."""
+
+    census: Census
+    children: frozenset[str]
+    renamed_to: str | None
 
 
 class HandwrittenRebuilds:
@@ -29,11 +36,8 @@ class HandwrittenRebuilds:
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
-        self._known: dict[str, Census] = {}
+        self._known: dict[str, _Replaced] = {}
         self._rebuilt: set[str] = set()
-        self._dropped: set[str] = set()
-        self._renamed_away: dict[str, str] = {}
-        self._children: dict[str, frozenset[str]] = {}
         self._consent = Consent()
 
     def before(self, action: Action, statement: str) -> None:
@@ -46,34 +50,33 @@ class HandwrittenRebuilds:
         if table in self._rebuilt and action.verb == "DROP":
             self.settle(table)
         if table not in self._known and sqlite_census.exists(self._raw, action.name):
-            self._known[table] = sqlite_census.take(self._raw, action.name)
-            self._children[table] = sqlite_census.children_of(self._raw, action.name)
-            if action.new_name is None:
-                self._dropped.add(table)
-            else:
-                self._renamed_away[table] = action.new_name
+            self._known[table] = _Replaced(
+                sqlite_census.take(self._raw, action.name),
+                sqlite_census.children_of(self._raw, action.name),
+                action.new_name,
+            )
 
     def after(self, action: Action, statement: str) -> None:
         """Notice that a table is back."""
         renamed_to = (action.new_name or "").lower()
         if renamed_to in self._known:
             self._rebuilt.add(renamed_to)
-        if renamed_to in self._dropped:
-            census = self._known[renamed_to]
-            refuse(self._missing_rows(census))
+        if self._was_dropped(renamed_to):
+            replaced = self._known[renamed_to]
+            refuse(self._missing_rows(replaced.census))
             # Rows that are deleted from now on were asked to go.
-            self._known[renamed_to] = replace(census, rows={})
+            self._known[renamed_to] = replaced._replace(census=replace(replaced.census, rows={}))
         table = action.name.lower()
         is_filled = action.verb in ("INSERT", "REPLACE") and "select" in statement.lower()
-        if is_filled and table in self._dropped:
+        if is_filled and self._was_dropped(table):
             self._rebuilt.add(table)
         is_made = (action.verb, action.kind) == ("CREATE", "TABLE")
-        if is_made and table in self._known.keys() - self._dropped:
+        if is_made and table in self._known and not self._was_dropped(table):
             self._rebuilt.add(table)
 
     def is_missing(self, table: str) -> bool:
         """Whether a table of this name was dropped, so that views may look in vain for it now."""
-        return table.lower() in self._dropped and not sqlite_census.exists(self._raw, table)
+        return self._was_dropped(table.lower()) and not sqlite_census.exists(self._raw, table)
 
     def settle_all(self) -> None:
         """Settle every rebuild of the revision."""
@@ -87,13 +90,12 @@ class HandwrittenRebuilds:
             RefusedError: something else would be lost.
         """
         table = table.lower()
-        census = self._known.pop(table, None)
-        children = self._children.pop(table, frozenset())
-        away = self._renamed_away.pop(table, "")
-        is_rebuilt = table in self._rebuilt and not sqlite_census.exists(self._raw, away)
+        replaced, is_rebuilt = self._known.pop(table, None), table in self._rebuilt
         self._rebuilt.discard(table)
-        self._dropped.discard(table)
-        if census is None or not is_rebuilt or not sqlite_census.exists(self._raw, table):
+        if replaced is None or not is_rebuilt or not sqlite_census.exists(self._raw, table):
+            return
+        census, children, renamed_to = replaced
+        if renamed_to is not None and sqlite_census.exists(self._raw, renamed_to):
             return
         losses = [
             *self._missing_rows(census),
@@ -103,6 +105,9 @@ class HandwrittenRebuilds:
             *new_faults(census, sqlite_census.faults(self._raw)),
         ]
         refuse([with_way_out(loss) for loss in losses if not self._consent.covers(loss)])
+
+    def _was_dropped(self, table: str) -> bool:
+        return table in self._known and self._known[table].renamed_to is None
 
     def _missing_rows(self, census: Census) -> list[Loss]:
         return missing_rows(census, sqlite_census.rows_left(self._raw, census))
