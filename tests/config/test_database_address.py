@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from work_data_hub.config.database_address import parse_address
-from work_data_hub.config.database_url import address_of, parse_database_url
+from work_data_hub.config.database_url import address_of, url_of
 from work_data_hub.io.schema.engine import sqlite_file
 
 NASTY = [
@@ -46,7 +46,7 @@ NASTY = [
 
 @pytest.mark.parametrize("text", NASTY)
 def test_the_parts_of_a_url_are_those_that_sqlalchemy_sees(text: str) -> None:
-    assert parse_database_url(text, source="S") == make_url(text)
+    assert url_of(parse_address(text, source="S")) == make_url(text)
     assert parse_address(text, source="S") == address_of(make_url(text))
     assert parse_address(text, source="S").file == sqlite_file(make_url(text))
 

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from work_data_hub.config.database_url import mask, parse_database_url, scrub
+from work_data_hub.config.database_address import parse_address
+from work_data_hub.config.database_url import mask, scrub, url_of
 from work_data_hub.errors import SettingsError
 
 
@@ -19,7 +20,7 @@ from work_data_hub.errors import SettingsError
     ],
 )
 def test_migrations_use_the_synchronous_driver(text: str, driver: str) -> None:
-    assert parse_database_url(text, source="S").drivername == driver
+    assert url_of(parse_address(text, source="S")).drivername == driver
 
 
 @pytest.mark.parametrize(
@@ -38,8 +39,8 @@ def test_migrations_use_the_synchronous_driver(text: str, driver: str) -> None:
     ],
 )
 def test_any_character_may_stand_in_a_password(written: str, password: str) -> None:
-    url = parse_database_url(
-        f"postgresql://user:{written}@host:5433/name?sslmode=require", source="S"
+    url = url_of(
+        parse_address(f"postgresql://user:{written}@host:5433/name?sslmode=require", source="S")
     )
     assert (url.username, url.password) == ("user", password)
     assert (url.host, url.port, url.database) == ("host", 5433, "name")
@@ -47,7 +48,7 @@ def test_any_character_may_stand_in_a_password(written: str, password: str) -> N
 
 
 def test_an_at_sign_in_the_query_is_not_the_end_of_the_password() -> None:
-    url = parse_database_url("postgresql://u:p@h/x?application_name=a@b", source="S")
+    url = url_of(parse_address("postgresql://u:p@h/x?application_name=a@b", source="S"))
     assert (url.password, url.host, url.query["application_name"]) == ("p", "h", "a@b")
 
 
@@ -66,24 +67,26 @@ def test_an_at_sign_in_the_query_is_not_the_end_of_the_password() -> None:
 )
 def test_what_is_no_url_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        parse_database_url(text, source="DATABASE_URL")
+        url_of(parse_address(text, source="DATABASE_URL"))
     assert "DATABASE_URL" in refused.value.message
     assert "hunter2" not in refused.value.for_people()
     assert refused.value.exit_code == 2
 
 
 def test_the_path_of_a_file_is_printed_as_it_is() -> None:
-    url = parse_database_url("sqlite:////folder/größe 1.db", source="S")
+    url = url_of(parse_address("sqlite:////folder/größe 1.db", source="S"))
     assert mask(url) == "sqlite:////folder/größe 1.db"
 
 
 def test_a_printed_url_holds_no_secret() -> None:
-    url = parse_database_url("postgresql://u:hunter2@h/x?sslpassword=hunter3&options=o", source="S")
+    url = url_of(
+        parse_address("postgresql://u:hunter2@h/x?sslpassword=hunter3&options=o", source="S")
+    )
     assert mask(url) == "postgresql+psycopg://u:***@h/x?options=o&sslpassword=***"
 
 
 def test_a_secret_in_a_drivers_message_is_replaced() -> None:
-    url = parse_database_url("postgresql://u:p%40ss@h/x", source="S")
+    url = url_of(parse_address("postgresql://u:p%40ss@h/x", source="S"))
     assert scrub("bad: p@ss or p%40ss", url) == "bad: *** or ***"
-    short = parse_database_url("postgresql://u:p@h/x", source="S")
+    short = url_of(parse_address("postgresql://u:p@h/x", source="S"))
     assert scrub("cannot open postgresql://u:p@h/x", short) == "cannot open postgresql://u:***@h/x"

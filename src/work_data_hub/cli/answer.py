@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -13,28 +13,20 @@ SCHEMA = 1
 """The version of what `--json` prints; raised when a field goes or changes its meaning."""
 
 
-class Answer:
+class Answer(NamedTuple):
     """What a verb found or did.
 
-    Args:
+    Attributes:
         data: the fields of its JSON; they go beside schema, verb, ok and exit_code.
         lines: for people.
         bare: what is left of them with `--quiet`: what a script reads, such as ids.
         exit_code: 0, or 1 when a check found something.
     """
 
-    def __init__(
-        self,
-        data: Mapping[str, Any],
-        lines: Iterable[str] = (),
-        *,
-        bare: Iterable[str] = (),
-        exit_code: int = 0,
-    ) -> None:
-        self.data = data
-        self.lines = tuple(lines)
-        self.bare = tuple(bare)
-        self.exit_code = exit_code
+    data: Mapping[str, Any]
+    lines: Iterable[str] = ()
+    bare: Iterable[str] = ()
+    exit_code: int = 0
 
     def write(self, verb: str, out: TextIO, *, as_json: bool, is_quiet: bool) -> None:
         """Write the answer to the stream of results."""

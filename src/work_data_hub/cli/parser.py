@@ -6,7 +6,7 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import UsageError
@@ -45,12 +45,7 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
 
 def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
     """Return the parser of these verbs."""
-    root = _Parser(
-        prog=prog,
-        description="WorkDataHub's database schema.",
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
-    )
+    root = _Parser(prog=prog, description="WorkDataHub's database schema.")
     root.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     groups = root.add_subparsers(metavar="GROUP", title="groups")
     database = groups.add_parser(
@@ -58,8 +53,6 @@ def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.Ar
         help="the schema of a database",
         description="Look at a database's schema and change it.",
         epilog=EXIT_CODES,
-        formatter_class=_HelpFormatter,
-        allow_abbrev=False,
     )
     verbs = database.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name in names:
@@ -69,8 +62,6 @@ def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.Ar
             help=verb.summary,
             description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
             epilog=_epilog(verb),
-            formatter_class=_HelpFormatter,
-            allow_abbrev=False,
         )
         _add_arguments(described, verb)
     return root
@@ -110,6 +101,9 @@ def _refuse_unknown(named: str | None) -> None:
 
 class _Parser(argparse.ArgumentParser):
     """Raises what argparse would print, so that it is said as every other fault is."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, formatter_class=_HelpFormatter, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` shows how it is called")

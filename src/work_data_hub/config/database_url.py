@@ -7,20 +7,7 @@ from urllib.parse import quote
 
 from sqlalchemy.engine import URL
 
-from work_data_hub.config.database_address import DRIVERS, DatabaseAddress, parse_address
-
-
-def parse_database_url(text: str, *, source: str) -> URL:
-    """Return the URL with the synchronous driver that migrations use.
-
-    Args:
-        text: a URL such as ``postgresql://user:password@host:5432/name`` or ``sqlite:///file.db``.
-        source: where the text comes from, for the error.
-
-    Raises:
-        SettingsError: as ``parse_address``.
-    """
-    return url_of(parse_address(text, source=source))
+from work_data_hub.config.database_address import DRIVERS, DatabaseAddress
 
 
 def url_of(address: DatabaseAddress) -> URL:
@@ -38,15 +25,7 @@ def normalize(url: URL) -> URL:
 
 def address_of(url: URL) -> DatabaseAddress:
     """Return the parts of a URL object."""
-    return DatabaseAddress(
-        url.drivername,
-        url.username,
-        url.password,
-        url.host,
-        url.port,
-        url.database,
-        dict(url.query),
-    )
+    return DatabaseAddress(*url[:-1], query=dict(url.query))
 
 
 def mask(url: URL) -> str:

@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 from sqlalchemy.engine import URL
 
-from work_data_hub.config.database_url import mask, parse_database_url
+from work_data_hub.config.database_address import parse_address
+from work_data_hub.config.database_url import mask, url_of
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.ephemeral.cache import built_once
 from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
@@ -288,7 +289,7 @@ def existing_server(chosen: str | URL | None, *, source: str = "server") -> URL 
         chosen, source = os.environ.get(SERVER_VARIABLE), SERVER_VARIABLE
     if not chosen:
         return None
-    url = chosen if isinstance(chosen, URL) else parse_database_url(chosen, source=source)
+    url = chosen if isinstance(chosen, URL) else url_of(parse_address(chosen, source=source))
     if url.get_backend_name() != "postgresql":
         raise UsageError(
             f"{source} is {mask(url)}, which is no PostgreSQL server",

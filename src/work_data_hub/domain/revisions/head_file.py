@@ -6,7 +6,8 @@ would otherwise be found as two heads, later.
 
 from __future__ import annotations
 
-TYPE_CHECKING = False
+from typing import TYPE_CHECKING, NamedTuple
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,7 +20,7 @@ _ABOUT = (
 _OURS, _BASE, _MIDDLE, _THEIRS = ("<<<<<<<", "|||||||", "=======", ">>>>>>>")
 
 
-class HeadFile:
+class HeadFile(NamedTuple):
     """What a head file says.
 
     Attributes:
@@ -27,11 +28,8 @@ class HeadFile:
         conflict_line: the 1-based line at which git's conflict begins; None without one.
     """
 
-    __slots__ = ("conflict_line", "heads")
-
-    def __init__(self, heads: tuple[str, ...], conflict_line: int | None) -> None:
-        self.heads = heads
-        self.conflict_line = conflict_line
+    heads: tuple[str, ...]
+    conflict_line: int | None
 
 
 def write_heads(heads: Iterable[str]) -> str:
