@@ -131,7 +131,7 @@ class _Merger:
             return True
         renamed = base is not None and wanted is not None and base.name != wanted.name
         if renamed and had and wish is None:
-            self._lose_autoincrement('pass table_kwargs={"sqlite_autoincrement": True}')
+            self._lose("AUTOINCREMENT", 'pass table_kwargs={"sqlite_autoincrement": True}')
         return renamed or (wish is not None and wish != had)
 
     def _check_autoincrement(self, merged: Table) -> None:
@@ -139,13 +139,14 @@ class _Merger:
         key = merged.primary_key
         column = merged.column(key.columns[0]) if key is not None else None
         if merged.autoincrements and column is not None and column.type.upper() != "INTEGER":
-            self._lose_autoincrement(
+            self._lose(
+                "AUTOINCREMENT",
                 f"leave {column.name} INTEGER, which has 64 bits on SQLite, or pass"
-                ' table_kwargs={"sqlite_autoincrement": False}'
+                ' table_kwargs={"sqlite_autoincrement": False}',
             )
 
-    def _lose_autoincrement(self, keep: str) -> None:
-        self.losses.append(Loss(f"AUTOINCREMENT of {self._original.name}", keep))
+    def _lose(self, what: str, keep: str) -> None:
+        self.losses.append(Loss(f"{what} of {self._original.name}", keep))
 
     def _in_original(self, rule: Clause) -> Clause | None:
         alike = [clause for clause in self._original.clauses if _same(rule, clause)]
@@ -181,9 +182,7 @@ class _Merger:
             return False
         gone = [name for name in clause.columns if name.lower() in self._dropped]
         if gone and len(gone) < len(clause.columns):
-            self.losses.append(
-                Loss(f"{described(clause)} of {self._original.name}", drop_first(clause))
-            )
+            self._lose(described(clause), drop_first(clause))
         return bool(gone)
 
     def _check_dropped_names(self, column: Column) -> None:
@@ -193,9 +192,7 @@ class _Merger:
 
     def _check_dropped_names_of(self, clause: Clause) -> None:
         if names_in(clause.text) & self._dropped:
-            self.losses.append(
-                Loss(f"{described(clause)} of {self._original.name}", drop_first(clause))
-            )
+            self._lose(described(clause), drop_first(clause))
 
     def _check_renamed_away(self, removed: Iterable[Clause], new: Sequence[Clause]) -> None:
         """Refuse what Alembic drops by itself: the CHECK of a Boolean or Enum that is renamed."""
@@ -208,15 +205,14 @@ class _Merger:
                     "rename without existing_type, and it is kept; if it is to go, drop it in a"
                     " batch of its own before"
                 )
-                self.losses.append(Loss(f"{described(clause)} of {self._original.name}", keep))
+                self._lose(described(clause), keep)
 
     def _check_forgotten_columns(self) -> None:
         for column in self._original.columns:
             known = self._base.column(column.name) or self._wanted.column(column.name)
             if known is None and column.name.lower() not in self._dropped:
-                what = f"column {column.name} of {self._original.name}"
                 keep = "name it in the table passed as copy_from, or leave copy_from out"
-                self.losses.append(Loss(what, keep))
+                self._lose(f"column {column.name}", keep)
 
 
 # Of these a column has one, which is what it is in the version of whoever changed it.

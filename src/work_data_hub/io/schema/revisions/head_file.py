@@ -1,4 +1,4 @@
-"""Keeps the head file beside ``versions/`` true (see ``domain.head_file``)."""
+"""Keeps the head file beside ``versions/`` true (see ``domain.revisions.head_file``)."""
 
 from __future__ import annotations
 
