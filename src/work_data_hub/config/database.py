@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
-from work_data_hub.config.database_url import mask, normalize, parse_database_url
+from work_data_hub.config.database_address import parse_address
+from work_data_hub.config.database_url import mask, normalize, url_of
 from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
 
@@ -91,7 +92,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
     if isinstance(chosen, URL):
         return DatabaseTarget(normalize(chosen), source)
-    return DatabaseTarget(parse_database_url(chosen, source=source), source)
+    return DatabaseTarget(url_of(parse_address(chosen, source=source)), source)
 
 
 def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:

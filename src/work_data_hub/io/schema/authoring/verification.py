@@ -65,13 +65,7 @@ def verify_database(
     held = seen(read_held, database_url, ini)
     severity = history_check.severity_of(get_settings())
     return tuple(
-        verify_applied(
-            history,
-            held.versions,
-            held.journal,
-            lambda revision: read_checksum(history.paths[revision]),
-            severity=severity,
-        )
+        verify_applied(history, held.versions, held.journal, read_checksum, severity=severity)
     )
 
 

@@ -83,6 +83,7 @@ def _locked(
         name, wait = f"{facts.schema or ''}.{view.history}", view.settings.run_lock_wait
         with run_lock(side_engine, name, wait, tell) as lock:
             found = read_facts(view.connection, view.history, view.schema)
+            view.connection.rollback()
             if found.schema == facts.schema:
                 yield lock, found
                 return
