@@ -125,7 +125,10 @@ def misnamed(revision: str, path: str) -> Finding | None:
 def ahead(revision: str) -> Finding:
     """Return that a database is at a revision which no file declares."""
     message = f"the database is at revision {revision}, which this code does not know"
-    hint = "it was migrated by newer code: deploy that, or check that this database is meant"
+    hint = (
+        "it was migrated by newer code: deploy that; or by another project, beside which this one"
+        " needs a version_table of its own; or another database is meant"
+    )
     return Finding("ahead", message, hint=hint)
 
 

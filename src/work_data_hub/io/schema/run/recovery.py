@@ -56,11 +56,11 @@ def clear_up(
         UsageError: ``resolved`` names a revision that was not interrupted.
     """
     interrupted = marks.read()
-    marks.connection.rollback()
     if interrupted is None:
         if resolved is not None:
             raise UsageError(f"{resolved} was not interrupted", hint="run again without resolved")
         return None
+    marks.connection.rollback()  # of what was read: a history with a mark has its version table
     is_resolved = resolved == interrupted.revision
     if not (is_resolved or _is_repeated_by(plan, interrupted)):
         raise interrupted.as_fault()
