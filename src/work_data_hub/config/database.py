@@ -91,6 +91,7 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
     if isinstance(chosen, URL):
+        parse_address(chosen.render_as_string(hide_password=False), source=source)
         return DatabaseTarget(normalize(chosen), source)
     return DatabaseTarget(url_of(parse_address(chosen, source=source)), source)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _ENVIRONMENTS = {"dev", "staging", "prod"}
 _EDITED_REVISIONS = {"stop", "warn"}
 # Seconds that nobody can read in two ways; 0 is left to the full settings, not all allow it.
-_PLAIN_SECONDS = re.compile(r"\d{0,6}[1-9]\d{0,6}(?:\.\d{1,6})?", re.ASCII)
+_PLAIN_SECONDS = re.compile(r"(?!0+(?:\.|\Z))\d{1,6}(?:\.\d{1,6})?", re.ASCII)
 _SECONDS = {
     "wdh_run_lock_wait",
     "wdh_lock_timeout",

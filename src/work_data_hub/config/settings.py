@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,6 +15,9 @@ from work_data_hub.config.project_root import project_root as project_root
 from work_data_hub.errors import SettingsError
 
 Environment = Literal["dev", "staging", "prod"]
+# Eleven days: what waits longer has been forgotten, and what counts time cannot count for ever.
+LONGEST_SECONDS = 1_000_000
+Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
 
 
 class DatabaseSettings(BaseModel):
@@ -39,15 +42,15 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     database: DatabaseSettings = DatabaseSettings()
 
-    run_lock_wait: float = Field(default=60, ge=0)
+    run_lock_wait: Seconds = 60
     """Seconds that a run waits for another run on the same database to end."""
-    lock_timeout: float = Field(default=2, gt=0)
+    lock_timeout: Seconds = Field(default=2, gt=0)
     """Seconds that a statement of a revision waits for a lock (PostgreSQL)."""
-    lock_deadline: float = Field(default=300, ge=0)
+    lock_deadline: Seconds = 300
     """Seconds for which a revision that did not get its locks is tried again (PostgreSQL)."""
-    statement_timeout: float = Field(default=0, ge=0)
+    statement_timeout: Seconds = 0
     """Seconds that a statement of a revision may take (PostgreSQL); 0 is without limit."""
-    connect_wait: float = Field(default=10, ge=0)
+    connect_wait: Seconds = 10
     """Seconds for which a change tries to reach a server that does not answer yet."""
     edited_revisions: Literal["stop", "warn"] = "stop"
     """What happens when an applied revision was edited or has vanished."""

@@ -6,7 +6,7 @@ import logging
 import re
 import sqlite3
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import sqlalchemy as sa
@@ -186,25 +186,38 @@ def connect_raw(engine: Engine) -> Any:
 
 
 @contextmanager
-def real_transactions(connection: Connection) -> Iterator[Connection]:
+def real_transactions(connection: Connection, *, read_only: bool = False) -> Iterator[Connection]:
     """Give a connection that somebody else made the transactions of ``create_engine``.
 
-    What was changed on it is put back with the end of the block.
+    What was changed on it is put back with the end of the block; one of an engine of ours has them.
+
+    Args:
+        connection: not in a transaction.
+        read_only: as ``create_engine``.
     """
     if connection.dialect.name != "sqlite":
-        yield connection
+        try:
+            yield connection
+        finally:
+            connection.rollback()
         return
     raw = driver_connection(connection)
     isolation_level, raw.isolation_level = raw.isolation_level, None
-    event.listen(connection, "begin", _begin_immediate)
-    event.listen(connection.engine, "handle_error", _stay_open)
-    try:
-        yield connection
-    finally:
-        event.remove(connection.engine, "handle_error", _stay_open)
-        event.remove(connection, "begin", _begin_immediate)
-        connection.rollback()
-        raw.isolation_level = isolation_level
+    with ExitStack() as stack:
+        if not any(
+            event.contains(connection.engine, "begin", own) for own in (_begin, _begin_immediate)
+        ):
+            begin = _begin if read_only else _begin_immediate
+            event.listen(connection, "begin", begin)
+            stack.callback(event.remove, connection, "begin", begin)
+        if not event.contains(connection.engine, "handle_error", _stay_open):
+            event.listen(connection.engine, "handle_error", _stay_open)
+            stack.callback(event.remove, connection.engine, "handle_error", _stay_open)
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+            raw.isolation_level = isolation_level
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from argparse import Namespace
 from contextlib import contextmanager
@@ -30,8 +31,45 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# alembic.command works through module globals: two threads inside it end in a KeyError.
-_one_thread = threading.RLock()
+
+class _Turns:
+    """One call of Alembic at a time: it works through module globals."""
+
+    def __init__(self) -> None:
+        self._free = threading.Lock()
+        self._owner: int | None = None
+
+    @contextmanager
+    def taken(self, wait_seconds: float) -> Iterator[None]:
+        """Have the turn for the block.
+
+        Raises:
+            UsageError: this thread has it already.
+            LockTimeoutError: another thread did not end in time.
+        """
+        if self._owner == threading.get_ident():
+            raise UsageError(
+                "a run was asked for inside a run",
+                hint="call it when the revision, or whoever watches the run, has ended; a revision"
+                " works on op.get_bind()",
+            )
+        if not self._free.acquire(timeout=wait_seconds):
+            raise LockTimeoutError(
+                f"another thread of this process did not end its run within {wait_seconds:g} s",
+                hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
+            )
+        self._owner = threading.get_ident()
+        try:
+            yield
+        finally:
+            self._owner = None
+            self._free.release()
+
+
+_turns = _Turns()
+if hasattr(os, "register_at_fork"):
+    # The thread that has the turn is not in a child; the lock would never be free there.
+    os.register_at_fork(after_in_child=_turns.__init__)  # type: ignore[misc]
 
 
 def run(request: Request, command: Callable[[Config], object], alembic_ini: Path | None) -> Request:
@@ -45,18 +83,10 @@ def run(request: Request, command: Callable[[Config], object], alembic_ini: Path
     Raises:
         WorkDataHubError: for every foreseeable fault.
     """
-    wait_seconds = get_settings().run_lock_wait
-    if not _one_thread.acquire(timeout=wait_seconds):
-        raise LockTimeoutError(
-            f"another thread of this process did not end its run within {wait_seconds:g} s",
-            hint="wait for it and run again, or raise WDH_RUN_LOCK_WAIT (seconds)",
-        )
-    try:
+    with _turns.taken(get_settings().run_lock_wait):
         config = config_of(alembic_ini, {REQUEST: request})
         with worded(config):
             command(config)
-    finally:
-        _one_thread.release()
     return request
 
 

@@ -42,7 +42,7 @@ class DatabaseChoice:
     ) -> AbstractContextManager[Connection]:
         """Connect for a block, as ``engine.connect``; a caller's connection stays open."""
         if self.connection is not None:
-            return engine.real_transactions(self.connection)
+            return engine.real_transactions(self.connection, read_only=read_only)
         return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
 
 
@@ -99,6 +99,11 @@ def _checked(connection: object) -> Connection:
         raise UsageError(
             f"Config.attributes['connection'] is a {type(connection).__name__}, not a Connection",
             hint="pass what engine.connect() returns",
+        )
+    if connection.closed:
+        raise UsageError(
+            "the connection on the Alembic Config is closed",
+            hint="call Alembic inside the block that opened it",
         )
     raw = engine.driver_connection(connection)
     if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:

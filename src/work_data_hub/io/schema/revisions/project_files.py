@@ -26,7 +26,7 @@ def alembic_ini() -> Path:
     )
 
 
-def meant(named: Path | None) -> Path:
+def meant(named: str | Path | None) -> Path:
     """Return the absolute path of the alembic.ini that is meant: the named one, else our own.
 
     Raises:
@@ -35,11 +35,12 @@ def meant(named: Path | None) -> Path:
     """
     if named is None:
         return alembic_ini()
-    if not named.is_file():
+    file = Path(named)
+    if not file.is_file():
         raise UsageError(
-            f"there is no Alembic configuration {named}", hint="name the project's alembic.ini"
+            f"there is no Alembic configuration {file}", hint="name the project's alembic.ini"
         )
-    return named.absolute()
+    return file.absolute()
 
 
 def database_folder(ini: Path) -> Path | None:
