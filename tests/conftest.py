@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 
 
+def pytest_report_header() -> str:
+    """Say which pooler the tests of one run against."""
+    found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    return f"transaction pooler: {found or 'a stand-in, PgBouncer is not installed'}"
+
+
 @pytest.fixture(autouse=True)
 def settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Keep the settings of whoever runs the suite out of it."""

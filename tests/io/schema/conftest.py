@@ -1,4 +1,7 @@
-"""A stand-in for PgBouncer in transaction mode, for the tests of what must hold behind it.
+"""PgBouncer in transaction mode, and a stand-in for it, for the tests of what must hold behind it.
+
+The real one is used where it is installed (Debian's package of that name; `.ci/run` installs it),
+the stand-in everywhere else; pytest's header says which. What follows is about the stand-in.
 
 Like PgBouncer, it lends a client one of its few server connections from the first message after
 "idle" until the server is ready again outside a transaction. Clients wait their turn, first come,
@@ -7,20 +10,24 @@ that session locks, SETs and prepared statements stay behind on the server conne
 client goes in the middle of something, its server connection is closed and replaced.
 
 Unlike PgBouncer, it lets everybody in without a password, ignores requests to cancel, does not
-carry over the few settings a client may ask for at the start, keeps clients waiting without
-limit, and serves one user and one database. COPY FROM STDIN by the extended protocol (psycopg
-uses the simple one) keeps its server connection until the client goes.
+carry over the few settings a client may ask for at the start, and serves one user and one database.
+COPY FROM STDIN by the extended protocol (psycopg uses the simple one) keeps its server connection
+until the client goes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import secrets
+import shutil
 import socket
 import struct
+import subprocess
 import threading
+import time
 from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -32,6 +39,7 @@ if TYPE_CHECKING:
     from asyncio import StreamReader, StreamWriter
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
+    from pathlib import Path
 
     from sqlalchemy.engine import URL
 
@@ -53,17 +61,91 @@ _TERMINATE, _READY = b"X", b"Z"
 _IDLE = b"I"
 
 
+_PGBOUNCER = """
+[databases]
+{database} = host={host} port={port} user={user} password={password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {listen_port}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = {server_connections}
+max_db_connections = {server_connections}
+query_wait_timeout = {query_wait_timeout}
+"""
+_QUERY_WAIT_TIMEOUT_SECONDS = 5
+
+
 @pytest.fixture(scope="session")
-def transaction_pooler() -> Callable[[URL, int], AbstractContextManager[URL]]:
+def transaction_pooler(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[[URL, int], AbstractContextManager[URL]]:
     """Run a transaction pooler before the server of a URL, with so many server connections.
 
     The block gets the URL to use instead. At its end all connections of the pooler are closed.
     """
-    return _running_pooler
+    program = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
+    if program is None:
+        return _running_stand_in
+    return functools.partial(_running_pgbouncer, program, tmp_path_factory.mktemp("pgbouncer"))
+
+
+@pytest.fixture(scope="session", params=["stand-in", "PgBouncer, where it is installed"])
+def each_pooler(
+    request: pytest.FixtureRequest,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> Callable[[URL, int], AbstractContextManager[URL]]:
+    """Run the stand-in, and the real one, in turn."""
+    return _running_stand_in if request.param == "stand-in" else transaction_pooler
 
 
 @contextlib.contextmanager
-def _running_pooler(server_url: URL, server_connections: int) -> Iterator[URL]:
+def _running_pgbouncer(
+    program: str, folder: Path, server_url: URL, server_connections: int
+) -> Iterator[URL]:
+    with socket.create_server((_HOST, 0)) as free:
+        port = free.getsockname()[1]
+    config = folder / f"{port}.ini"
+    config.write_text(
+        _PGBOUNCER.format(
+            database=server_url.database,
+            host=server_url.host,
+            port=server_url.port,
+            user=server_url.username,
+            password=server_url.password,
+            listen_port=port,
+            server_connections=server_connections,
+            query_wait_timeout=_QUERY_WAIT_TIMEOUT_SECONDS,
+        )
+    )
+    # It refuses to be root, and gives that up when it has read its configuration.
+    as_whom = ["-u", "nobody"] if os.geteuid() == 0 else []
+    with subprocess.Popen(
+        [program, "-q", *as_whom, str(config)], stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _wait_until_it_listens(port, process)
+            yield server_url.set(host=_HOST, port=port)
+        finally:
+            process.kill()
+
+
+def _wait_until_it_listens(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            socket.create_connection((_HOST, port), timeout=1).close()
+        except OSError:
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _running_stand_in(server_url: URL, server_connections: int) -> Iterator[URL]:
     pooler = _Pooler(server_url)
     # Not socket.create_server(): asyncio turns Nagle's delays off only where it reads TCP.
     listener = socket.socket(proto=socket.IPPROTO_TCP)
@@ -199,6 +281,13 @@ class _Pooler:
         if client not in self._waiting:
             self._waiting.append(client)
             self._lend()
+            later = asyncio.get_running_loop().call_later
+            later(_QUERY_WAIT_TIMEOUT_SECONDS, self._send_away, client, client.unsent)
+
+    def _send_away(self, client: _Client, unsent: list[bytes]) -> None:
+        if client in self._waiting and client.unsent is unsent:
+            client.writer.write(_fatal("08P01", "query_wait_timeout"))
+            client.writer.close()
 
     def _lend(self) -> None:
         while self._waiting and self._idle:
@@ -206,7 +295,7 @@ class _Pooler:
             client.server, server.client = server, client
             for message in client.unsent:
                 server.send(message)
-            client.unsent.clear()
+            client.unsent = []
 
     async def _keep_server(self) -> None:
         while True:

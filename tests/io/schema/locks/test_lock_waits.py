@@ -401,19 +401,22 @@ def test_behind_a_pooler_only_the_revisions_own_session_is_made_to_give_way(
     ]
     project = make_history(several)
     run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
-    waiting = session()
+    reader, stop = session(), threading.Event()
+
+    def go_on_reading() -> None:
+        while not stop.is_set():
+            reader.execute("SELECT * FROM busy_0").fetchall()
+            reader.rollback()
+            time.sleep(0.01)
+
+    reading = threading.Thread(target=go_on_reading)
     with (
         transaction_pooler(postgresql_url, 5) as url,
         Busy(session, [f"busy_{n}" for n in range(PARTITIONS)], 0.7),
     ):
-
-        def read_once() -> None:
-            waiting.execute("SELECT * FROM busy_0").fetchall()
-            waiting.rollback()
-
-        reading = threading.Timer(0.5, read_once)
         reading.start()
         run_alembic(project, url, "upgrade", "head")
+        stop.set()
         reading.join(30)
     assert migration_runner.current(postgresql_url) == ("20260101_0002",)
     assert [r for r in caplog.records if "did not get its locks (held by pid" in r.message]

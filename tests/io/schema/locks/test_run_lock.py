@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from work_data_hub.config import get_settings
-from work_data_hub.errors import DatabaseUnavailableError, LockTimeoutError
+from work_data_hub.errors import (
+    DatabaseUnavailableError,
+    LockTimeoutError,
+    MigrationFailedError,
+)
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
 from work_data_hub.io.schema.locks.run_lock import run_lock
@@ -383,6 +387,20 @@ def test_no_time_out_of_the_role_ends_the_lock(
     if setting == "transaction_timeout":
         project = make_history([revision_body(f"import time; time.sleep(0.3)\n{look}")] * 3)
     run_alembic(project, postgresql_url, "upgrade", "head")
+
+
+def test_a_pool_of_one_connection_is_too_small_and_that_is_said(
+    postgresql_url: URL, transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]]
+) -> None:
+    with (
+        transaction_pooler(postgresql_url, 1) as url,
+        pytest.raises(MigrationFailedError, match="query_wait_timeout") as refused,
+    ):
+        migration_runner.upgrade(url)
+    assert "raise the size of the pool" in refused.value.hint
+    assert migration_runner.current(postgresql_url) == ()
+    with transaction_pooler(postgresql_url, 2) as url:
+        assert migration_runner.upgrade(url).steps
 
 
 def end_backends(url: URL, which: str) -> None:

@@ -31,6 +31,12 @@ from work_data_hub.errors import (
 from work_data_hub.io.schema.engine import first_line, is_of_driver
 
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
+# What PgBouncer says (08P01, query_wait_timeout) when no server connection came free.
+_PROTOCOL_VIOLATION = "08P01"
+_TWO_CONNECTIONS = (
+    "behind a pooler a run needs two server connections, three while it waits for locks: raise the"
+    " size of the pool"
+)
 # insufficient_privilege, read_only_sql_transaction
 _DENIED = {"42501", "25006"}
 # What is committed of a step that failed, in words.
@@ -88,9 +94,11 @@ def as_fault(
             f"{error.strerror}: {error.filename}", hint="check the path and your rights to it"
         )
     if isinstance(error, DBAPIError) or is_of_driver(error):
+        original = getattr(error, "orig", None) or error
+        is_pool_full = getattr(original, "sqlstate", None) == _PROTOCOL_VIOLATION
         return MigrationFailedError(
-            f"the database refused: {first_line(getattr(error, 'orig', None) or error)}",
-            hint=_CHECK_RIGHTS,
+            f"the database refused: {first_line(original)}",
+            hint=_TWO_CONNECTIONS if is_pool_full else _CHECK_RIGHTS,
         )
     return None
 
