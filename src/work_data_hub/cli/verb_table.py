@@ -13,6 +13,7 @@ project. A ``-`` in the verb's name is a ``_`` in the function's.
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,6 +41,12 @@ class Verb(NamedTuple):
 
 def _argument(*names: str, **options: Any) -> Argument:
     return names, options
+
+
+def _row_count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: write 1 or more")
+    return int(text)
 
 
 _ONLY_WHOLE_STEPS = "only whole steps were committed"
@@ -126,7 +133,7 @@ VERBS = {
         "list the steps that were run or tried on the database, the oldest first",
         "look",
         ("wdh db journal", "wdh db journal --last 5"),
-        (_argument("--last", type=int, metavar="N", help="only the last N rows"),),
+        (_argument("--last", type=_row_count, metavar="N", help="only the last N rows"),),
     ),
     "seed": Verb(
         "load a seed file in one transaction",

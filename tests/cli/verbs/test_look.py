@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.io.schema import engine, migration_runner
@@ -132,7 +133,14 @@ def test_current_and_journal_show_the_database(wdh: Callable[..., Any], database
     assert wdh("current", "--json", url=database_url).data["revisions"] == [HEAD]
     rows = wdh("journal", "--json", url=database_url).data["journal"]
     assert [row["direction"] for row in rows] == ["upgrade", "downgrade", "upgrade"]
-    assert len(wdh("journal", "--last", "1", url=database_url).out.splitlines()) == 1
+    (line,) = wdh("journal", "--last", "1", url=database_url).out.splitlines()
+    newest = datetime.fromisoformat(rows[-1]["started_at"])
+    assert newest.utcoffset() == timedelta(0)
+    assert line.startswith(f"{newest:%Y-%m-%d %H:%M:%S} UTC done ")
+    for wrong in ("0", "-1", "x"):
+        said = wdh("journal", "--last", wrong, url=database_url)
+        assert said.exit_code == 2
+        assert f"'{wrong}' is no number of rows" in said.err
 
 
 def test_history_is_listed_from_the_newest_and_needs_no_database(

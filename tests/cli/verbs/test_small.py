@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +18,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+
+
+# As if the file had meant something else when it was applied.
+EDITED = (
+    "UPDATE work_data_hub_journal"
+    " SET digest = 'another', checksum = substr(checksum, 1, length(checksum) - 9) || 'different'"
+)
+
+
+def change(url: URL, statement: str) -> None:
+    with connect(url) as connection, connection.begin():
+        assert connection.exec_driver_sql(statement).rowcount == 1
 
 
 def test_seed_loads_the_shipped_rows_and_then_has_nothing_to_do(
@@ -86,7 +99,42 @@ def test_wait_says_why_it_gave_up(wdh: Callable[..., Any]) -> None:
     said = wdh("wait", "--timeout", "0.1", url="postgresql://u:hunter2@127.0.0.1:1/none")
     assert said.exit_code == 7
     assert "hunter2" not in said.err
-    assert wdh("wait", "--timeout", "-1").exit_code == 2
+    for seconds in ("-1", "nan"):
+        assert wdh("wait", "--timeout", seconds).exit_code == 2
+
+
+@pytest.mark.parametrize("what", ["ahead", "other environment", "edited", "no project"])
+def test_wait_does_not_wait_for_what_waiting_cannot_mend(
+    wdh: Callable[..., Any],
+    database_url: URL,
+    tmp_path: Path,
+    what: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    migration_runner.upgrade(database_url)
+    config: tuple[str, ...] = ()
+    if what == "ahead":
+        change(database_url, "UPDATE alembic_version SET version_num = '20991231_2359'")
+    elif what == "edited":
+        change(database_url, EDITED)
+    elif what == "other environment":
+        monkeypatch.setenv("ENVIRONMENT", "staging")
+    else:
+        (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = nowhere\n")
+        config = ("--config", str(tmp_path / "alembic.ini"))
+    started = time.monotonic()
+    said = wdh("wait", "--timeout", "60", *config, url=database_url)
+    assert said.exit_code in {1, 2}, said.err
+    assert time.monotonic() - started < 30
+
+
+def test_wait_is_content_with_what_a_run_only_warns_of(
+    wdh: Callable[..., Any], database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migration_runner.upgrade(database_url)
+    change(database_url, EDITED)
+    monkeypatch.setenv("WDH_EDITED_REVISIONS", "warn")
+    assert wdh("wait", "--timeout", "0", url=database_url).exit_code == 0
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

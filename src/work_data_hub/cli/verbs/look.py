@@ -49,9 +49,7 @@ def journal(call: Namespace) -> Answer:
     from work_data_hub.io.schema import migration_runner
 
     ini = project_config.find(call.config)
-    entries = migration_runner.journal(call.database_url, alembic_ini=ini)
-    if call.last is not None:
-        entries = entries[-call.last :] if call.last > 0 else ()
+    entries = migration_runner.journal(call.database_url, last=call.last, alembic_ini=ini)
     lines = [journal_line(entry) for entry in entries]
     data = [_entry(entry) for entry in entries]
     return Answer({"journal": data}, lines or ("nothing was run yet",), bare=lines)
@@ -61,7 +59,7 @@ def journal_line(entry: JournalEntry) -> str:
     """Return a row of the journal as a line of text."""
     detail = f": {entry.detail}" if entry.detail else ""
     return (
-        f"{entry.started_at:%Y-%m-%d %H:%M:%S} {entry.outcome:<6} {entry.direction} "
+        f"{entry.started_at:%Y-%m-%d %H:%M:%S} UTC {entry.outcome:<6} {entry.direction} "
         f"{entry.revision} ({entry.duration_ms / 1000:.2f} s, {entry.os_user}@{entry.host}){detail}"
     )
 

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
-from work_data_hub.errors import CheckFoundError, UsageError, WorkDataHubError
+from work_data_hub.domain.finding import ERROR
+from work_data_hub.errors import (
+    CheckFoundError,
+    HistoryError,
+    RefusedError,
+    UsageError,
+    WorkDataHubError,
+)
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -15,6 +22,15 @@ if TYPE_CHECKING:
 
 FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 2.0
+# What another run, or the one that is at work, puts right.
+_PASSING = frozenset({"not-recorded", "interrupted"})
+
+
+class _LastingError(CheckFoundError):
+    """The database is not ready, and waiting does not make it so."""
+
+
+_LASTING = (UsageError, RefusedError, HistoryError, _LastingError)
 
 
 def wait(call: Namespace) -> Answer:
@@ -23,9 +39,9 @@ def wait(call: Namespace) -> Answer:
     Raises:
         CheckFoundError: it answers, and is not at head; what is wrong is named.
         WorkDataHubError: the last fault, such as a database that does not answer. What waiting
-            cannot mend, a usage or settings error, is raised at once.
+            cannot mend (usage, settings, the history, what is refused) is raised at once.
     """
-    if call.timeout < 0:
+    if not call.timeout >= 0:  # NaN is neither
         raise UsageError("--timeout is less than 0", hint="write seconds, such as --timeout 60")
     ini, started, pause = project_config.find(call.config), time.monotonic(), FIRST_PAUSE_SECONDS
     while True:
@@ -34,7 +50,7 @@ def wait(call: Namespace) -> Answer:
         if fault is None:
             data = {"waited_seconds": round(waited, 1)}
             return Answer(data, (f"the database is at head (waited {waited:.1f} s)",))
-        if waited >= call.timeout or isinstance(fault, UsageError):
+        if waited >= call.timeout or isinstance(fault, _LASTING):
             raise fault
         time.sleep(min(pause, call.timeout - waited))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
@@ -52,11 +68,14 @@ def _fault(ini: Path, database_url: str | None) -> WorkDataHubError | None:
         found = migration_runner.status(database_url, alembic_ini=ini)
     except WorkDataHubError as error:
         return error
-    if found.is_clear:
-        return None
+    # A run goes on beside a warning, and so does a service.
+    wrong = [problem for problem in found.problems if problem.severity == ERROR]
+    for problem in wrong:
+        if problem.code not in _PASSING:
+            return _LastingError(str(problem), hint=problem.hint)
     if found.pending:
         return CheckFoundError(
             f"{found.database} is not at head: {len(found.pending)} revision(s) are pending",
             hint="apply them: `wdh db upgrade`; or wait longer: --timeout SECONDS",
         )
-    return CheckFoundError(str(found.problems[0]), hint=found.problems[0].hint)
+    return CheckFoundError(str(wrong[0]), hint=wrong[0].hint) if wrong else None

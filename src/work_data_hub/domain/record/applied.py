@@ -39,7 +39,7 @@ def applied_rows(journal: Sequence[R], *, since_last_stamp: bool = False) -> dic
     """Return the row of each revision that is applied by what the journal says.
 
     Args:
-        journal: the oldest row first.
+        journal: the oldest row first; those that decide are enough (``record.deciding_rows``).
         since_last_stamp: a stamp is a person's word on where the database is: what came before
             it says nothing about files that have vanished since, but its checksums stay good.
     """
@@ -83,7 +83,11 @@ def _differ(found: str, recorded: str) -> bool:
 
 
 def _since_last_stamp(journal: Sequence[R]) -> Sequence[R]:
-    stamps = [number for number, entry in enumerate(journal) if entry.direction == "stamp"]
+    stamps = [
+        number
+        for number, entry in enumerate(journal)
+        if entry.direction == "stamp" and entry.outcome == "done"
+    ]
     return journal[stamps[-1] + 1 :] if stamps else journal
 
 

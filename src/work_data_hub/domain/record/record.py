@@ -27,6 +27,22 @@ class JournalRow(NamedTuple):
 JOURNAL_COLUMNS = ", ".join(JournalRow._fields)
 
 
+def deciding_rows(journal: str, history: str) -> str:
+    """Return a condition of SQL: the rows of the journal that say what is applied.
+
+    The newest row that was done of each revision and direction says all that the rows before it
+    do; so what is read grows with the number of revisions, and not with that of the runs.
+
+    Args:
+        journal: the table, as SQL names it.
+        history: the name of the version table, as SQL writes it.
+    """
+    return (
+        f"id IN (SELECT max(id) FROM {journal}"  # noqa: S608  # names of ours; quoted
+        f" WHERE history = {history} AND outcome = 'done' GROUP BY revision, direction)"
+    )
+
+
 class DatabaseRecord(NamedTuple):
     """What was found in one database, at one moment.
 
@@ -35,7 +51,7 @@ class DatabaseRecord(NamedTuple):
         identities: environment class and pin, for each row of the identity.
         pin: what the identity's pin must be if the database is no copy.
         interrupted: how many marks of interrupted revisions there are.
-        journal: every row, the oldest first.
+        journal: the rows that decide, the oldest first.
     """
 
     versions: tuple[str, ...]

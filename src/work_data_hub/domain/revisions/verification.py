@@ -87,7 +87,7 @@ def verify_journal(
     """Return the revisions that were edited or have vanished since they were applied, by id.
 
     Args:
-        journal: every row, the oldest first.
+        journal: the rows that decide, the oldest first.
         paths: the file of each revision that there is.
         digests: of the text now, for each applied revision whose file can be read.
         read_checksum: reads the checksum of what a file means.

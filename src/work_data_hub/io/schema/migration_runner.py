@@ -9,6 +9,7 @@ may be called from several threads and inside a running event loop (it blocks it
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alembic import command
@@ -171,14 +172,22 @@ def record_environment(
 
 
 def journal(
-    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+    database_url: str | URL | None = None,
+    *,
+    last: int | None = None,
+    alembic_ini: Path | None = None,
 ) -> tuple[JournalEntry, ...]:
-    """Return every step that was run or tried, the oldest first. Changes nothing.
+    """Return the steps that were run or tried, the oldest first. Changes nothing.
+
+    Args:
+        database_url: as ``upgrade``.
+        last: only so many, the newest; all when left out.
+        alembic_ini: the project.
 
     Raises:
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
-    return commands.seen(read_entries, database_url, alembic_ini)
+    return commands.seen(partial(read_entries, last=last), database_url, alembic_ini)
 
 
 def status(

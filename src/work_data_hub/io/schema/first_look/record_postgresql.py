@@ -15,6 +15,7 @@ from work_data_hub.domain.record.record import (
     VERSION_TABLE,
     DatabaseRecord,
     as_record,
+    deciding_rows,
 )
 from work_data_hub.io.schema.first_look.libpq import LibpqConnection, NoAnswerError
 from work_data_hub.io.schema.record.pins import facts_question, postgresql_pin
@@ -58,8 +59,9 @@ def _postgresql_rows(schema: str) -> str:
 
     A revision that is running may have locked the tables; the whole run knows how to wait.
     """
-    of = f'''FROM "{schema.replace('"', '""')}".'''
-    history = f"WHERE history = '{VERSION_TABLE}'"
+    within = f'''"{schema.replace('"', '""')}".'''
+    of = f"FROM {within}"
+    history = f"'{VERSION_TABLE}'"
     return f"""
     BEGIN READ ONLY;
     SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MILLISECONDS};
@@ -67,7 +69,8 @@ def _postgresql_rows(schema: str) -> str:
         'versions', (SELECT coalesce(json_agg(version_num), '[]') {of}{VERSION_TABLE}),
         'identities',
         (SELECT coalesce(json_agg(json_build_array(environment, pin)), '[]') {of}{IDENTITY}),
-        'interrupted', (SELECT count(*) {of}{IN_PROGRESS} {history}),
+        'interrupted', (SELECT count(*) {of}{IN_PROGRESS} WHERE history = {history}),
         'journal', (SELECT coalesce(json_agg(json_build_array({JOURNAL_COLUMNS}) ORDER BY id), '[]')
-                    {of}{JOURNAL} {history}));
+                    {of}{JOURNAL}
+                    WHERE {deciding_rows(within + JOURNAL, history)}));
     COMMIT"""  # names of ours; the schema is quoted

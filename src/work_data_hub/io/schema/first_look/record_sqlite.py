@@ -16,6 +16,7 @@ from work_data_hub.domain.record.record import (
     VERSION_TABLE,
     DatabaseRecord,
     as_record,
+    deciding_rows,
 )
 from work_data_hub.io.schema.record.pins import file_pin
 
@@ -75,5 +76,8 @@ def _record(connection: sqlite3.Connection, file: Path) -> DatabaseRecord | None
         connection.execute(f"SELECT environment, pin FROM {IDENTITY}"),  # noqa: S608
         file_pin(file),
         interrupted,
-        connection.execute(f"SELECT {JOURNAL_COLUMNS} {of_history.format(JOURNAL)} ORDER BY id"),
+        connection.execute(
+            f"SELECT {JOURNAL_COLUMNS} FROM {JOURNAL}"  # noqa: S608
+            f" WHERE {deciding_rows(JOURNAL, repr(VERSION_TABLE))} ORDER BY id"
+        ),
     )

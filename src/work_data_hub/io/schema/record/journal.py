@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record.record import deciding_rows
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
 from work_data_hub.io.schema.record.framework_tables import framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
@@ -190,12 +191,26 @@ class Journal:
             "detail": detail,
         }
 
-    def entries(self) -> list[JournalEntry]:
-        """Return every row, the oldest first."""
+    def entries(self, last: int | None = None) -> list[JournalEntry]:
+        """Return every row, or the newest ones; the oldest of them first."""
+        query = self._select().order_by(self._table.c.id.desc()).limit(last)
+        return self._read(query)[::-1]
+
+    def deciding(self) -> list[JournalEntry]:
+        """Return the rows that say what is applied, the oldest first."""
+        journal = self._connection.dialect.identifier_preparer.format_table(self._table)
+        condition = sa.text(deciding_rows(journal, ":history")).bindparams(history=self._history)
+        return self._read(self._select().where(condition).order_by(self._table.c.id))
+
+    def _select(self) -> sa.Select[Any]:
         columns = [self._table.c[name] for name in JournalEntry.__dataclass_fields__]
-        query = (
-            sa.select(*columns)
-            .where(self._table.c.history == self._history)
-            .order_by(self._table.c.id)
-        )
-        return [JournalEntry(*row) for row in self._connection.execute(query)]
+        return sa.select(*columns).where(self._table.c.history == self._history)
+
+    def _read(self, query: sa.Select[Any]) -> list[JournalEntry]:
+        return [_in_utc(JournalEntry(*row)) for row in self._connection.execute(query)]
+
+
+def _in_utc(entry: JournalEntry) -> JournalEntry:
+    # PostgreSQL answers in the session's time zone.
+    started, finished = (at.astimezone(UTC) for at in (entry.started_at, entry.finished_at))
+    return replace(entry, started_at=started, finished_at=finished)

@@ -75,14 +75,14 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     facts = read_facts(connection, view.history, view.schema)
     versions = view.versions
     target = identity.read_target(connection, facts, view.settings.environment)
-    entries = _entries(view, facts)
+    journal = _journal(view, facts)
     heads = tuple(sorted(view.scripts.get_heads()))
     unknown = _unknown(view, versions)
     problems = [
         *_of_the_record(target, facts, view),
         *map(ahead, unknown),
         *([several_heads(heads)] if len(heads) > 1 else []),
-        *_of_the_past(view, facts, entries, versions if not unknown else ()),
+        *_of_the_past(view, facts, journal, versions if not unknown else ()),
     ]
     return DatabaseStatus(
         database=mask(view.target.url),
@@ -93,14 +93,15 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         versions=versions,
         heads=heads,
         pending=() if unknown else _pending(view, versions),
-        last_runs=tuple(entries[-LAST_RUNS:]),
+        last_runs=tuple(journal.entries(LAST_RUNS)) if journal else (),
         problems=tuple(problems),
     )
 
 
-def read_entries(view: DatabaseView) -> tuple[JournalEntry, ...]:
-    """Return the journal of the history, the oldest row first; empty when it has none."""
-    return tuple(_entries(view, read_facts(view.connection, view.history, view.schema)))
+def read_entries(view: DatabaseView, last: int | None = None) -> tuple[JournalEntry, ...]:
+    """Return the journal of the history, or its newest rows; empty when it has none."""
+    journal = _journal(view, read_facts(view.connection, view.history, view.schema))
+    return tuple(journal.entries(last)) if journal else ()
 
 
 class Held(NamedTuple):
@@ -108,7 +109,7 @@ class Held(NamedTuple):
 
     Attributes:
         versions: the revisions that it is at.
-        journal: every row, the oldest first.
+        journal: the rows that say what is applied, the oldest first.
         identity: what it is recorded as; None before the first run.
     """
 
@@ -120,13 +121,14 @@ class Held(NamedTuple):
 def read_held(view: DatabaseView) -> Held:
     """Return what a database says of itself, in one look. Changes nothing."""
     found = identity.read_identity(view.connection, view.history)
-    return Held(view.versions, read_entries(view), found)
+    journal = _journal(view, read_facts(view.connection, view.history, view.schema))
+    return Held(view.versions, tuple(journal.deciding()) if journal else (), found)
 
 
-def _entries(view: DatabaseView, facts: DatabaseFacts) -> list[JournalEntry]:
+def _journal(view: DatabaseView, facts: DatabaseFacts) -> Journal | None:
     if JOURNAL not in facts.framework_tables:
-        return []
-    return Journal(view.connection, facts.schema, view.history, facts.user).entries()
+        return None
+    return Journal(view.connection, facts.schema, view.history, facts.user)
 
 
 def _unknown(view: DatabaseView, versions: tuple[str, ...]) -> tuple[str, ...]:
@@ -159,7 +161,7 @@ def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> 
 def _of_the_past(
     view: DatabaseView,
     facts: DatabaseFacts,
-    entries: list[JournalEntry],
+    journal: Journal | None,
     versions: tuple[str, ...],
 ) -> Iterator[Finding]:
     if facts.framework_tables >= NAMES:
@@ -168,4 +170,5 @@ def _of_the_past(
             fault = interrupted.as_fault()
             yield Finding("interrupted", fault.message, hint=fault.hint)
     applied = history_check.applied_scripts(view.scripts, versions)
+    entries = journal.deciding() if journal else []
     yield from history_check.findings(entries, applied, view.scripts, view.settings).values()

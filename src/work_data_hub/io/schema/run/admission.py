@@ -155,7 +155,7 @@ class Admission:
     def _check_history(self, heads: tuple[str, ...]) -> None:
         scripts = self.view.scripts
         applied = history_check.applied_scripts(scripts, heads)
-        entries = self.journal.entries()
+        entries = self.journal.deciding()
         self.journal.adopt(
             (script.revision, history_check.source_mark(script))
             for script in history_check.unknown_to(entries, applied)
