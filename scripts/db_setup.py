@@ -6,14 +6,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 EXAMPLES = """\
 examples:
@@ -99,18 +98,18 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def show(result: dict[str, Any]) -> None:
-    """Print the result for people."""
+def _lines(result: dict[str, Any]) -> Iterator[str]:
+    """Give the result for people."""
     at = ", ".join(result["revision"]) or "base (no revision)"
-    print(f"Database  {result['database']}  ({result['decided_by']})")
-    print(f"Revision  {at}")
+    yield f"Database  {result['database']}  ({result['decided_by']})"
+    yield f"Revision  {at}"
     for step in result["steps"] or ["nothing had to be done"]:
-        print(f"Schema    {step}")
+        yield f"Schema    {step}"
     if result["seed_file"]:
         rows = result["seed_rows"]
-        print(f"Seeds     {f'{rows} rows loaded' if rows else 'nothing had to be done'}")
+        yield f"Seeds     {f'{rows} rows loaded' if rows else 'nothing had to be done'}"
     for name, rows in result["tables"].items():
-        print(f"Table     {name:<24} {rows:>9,} rows")
+        yield f"Table     {name:<24} {rows:>9,} rows"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -118,6 +117,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)-7s %(message)s")
     try:
+        from work_data_hub.cli import streams
         from work_data_hub.errors import WorkDataHubError
     except ModuleNotFoundError:
         print(
@@ -127,25 +127,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 7
     try:
+        streams.open_closed()
         result = set_up(arguments)
+        shown = [json.dumps(result, indent=2)] if arguments.json else _lines(result)
+        streams.write("".join(f"{line}\n" for line in shown), sys.stdout)
     except WorkDataHubError as error:
-        print(error.for_people(), file=sys.stderr)
+        streams.say(f"{error.for_people()}\n", sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted: the running step was rolled back", file=sys.stderr)
+        streams.say("interrupted: the running step was rolled back\n", sys.stderr)
         return 130
-    if arguments.json:
-        print(json.dumps(result, indent=2))
-    else:
-        show(result)
     return 0
 
 
 if __name__ == "__main__":
-    try:
-        exit_code = main()
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = 0
-    sys.exit(exit_code)
+    sys.exit(main())

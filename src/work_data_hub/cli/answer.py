@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
+
+from work_data_hub.cli import streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,32 +32,41 @@ class Answer(NamedTuple):
     exit_code: int = 0
 
     def write(self, verb: str, out: TextIO, *, as_json: bool, is_quiet: bool) -> None:
-        """Write the answer to the stream of results."""
+        """Write the answer to the stream of results.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
         if as_json:
             _write_json(out, verb, self.exit_code, self.data)
         else:
-            out.writelines(f"{line}\n" for line in (self.bare if is_quiet else self.lines))
+            lines = self.bare if is_quiet else self.lines
+            streams.write("".join(f"{line}\n" for line in lines), out)
 
 
 def write_fault(
     error: WorkDataHubError, verb: str | None, out: TextIO, err: TextIO, *, as_json: bool
 ) -> None:
     """Write what went wrong: two lines for people, or the same and what was done as JSON."""
-    if not as_json:
-        err.write(f"{error.for_people()}\n")
-        return
-    data = {
+    if as_json:
+        with suppress(streams.OutputError):
+            _write_json(out, verb, error.exit_code, _fault_data(error))
+            return
+    streams.say(f"{error.for_people()}\n", err)
+
+
+def _fault_data(error: WorkDataHubError) -> dict[str, Any]:
+    return {
         "error": error.message,
         "hint": error.hint,
         "applied": list(getattr(error, "applied", ())),
         "failed": getattr(error, "failed", None),
         "pending": list(getattr(error, "pending", ())),
     }
-    _write_json(out, verb, error.exit_code, data)
 
 
 def _write_json(out: TextIO, verb: str | None, exit_code: int, data: Mapping[str, Any]) -> None:
     import json  # not needed by those who read the lines
 
     head = {"schema": SCHEMA, "verb": verb, "ok": exit_code == 0, "exit_code": exit_code}
-    out.write(json.dumps({**head, **data}, indent=2) + "\n")
+    streams.write(json.dumps({**head, **data}, indent=2) + "\n", out)

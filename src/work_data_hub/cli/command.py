@@ -6,13 +6,14 @@ and a usage error cost no more than argparse; a verb imports what it needs when 
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from work_data_hub.cli import streams
 from work_data_hub.cli.answer import write_fault
 from work_data_hub.cli.parser import parse
+from work_data_hub.cli.streams import OutputError
 from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import RunInterrupted, RunInterruptedError, WorkDataHubError
 
@@ -32,35 +33,34 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
     """
     given = sys.argv[1:] if argv is None else list(argv)
     call: argparse.Namespace | None = None
+    as_json = "--json" in given
+    fault: WorkDataHubError
     try:
         call = parse(given, prog)
+        as_json = call.json
         answer = _answer(call)
-        answer.write(call.verb, sys.stdout, as_json=call.json, is_quiet=call.quiet)
+        answer.write(call.verb, sys.stdout, as_json=as_json, is_quiet=call.quiet)
     except SystemExit as end:  # help and version
         return int(end.code or 0)
+    except OutputError as error:
+        fault, as_json = error, False
     except WorkDataHubError as error:
         fault = error
     except KeyboardInterrupt as error:
         fault = _interruption(error, call)
     else:
         return answer.exit_code
-    as_json = "--json" in given if call is None else call.json
     write_fault(fault, call.verb if call else None, sys.stdout, sys.stderr, as_json=as_json)
     return fault.exit_code
 
 
 def run(prog: str = "wdh") -> None:
     """Be the process: the console command's entry point."""
+    streams.open_closed()
     if hasattr(sys.stdout, "reconfigure"):
         # A terminal that cannot show a letter is no reason to fail.
         sys.stdout.reconfigure(errors="backslashreplace")
-    try:
-        exit_code = main(prog=prog)
-        sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = 0
-    sys.exit(exit_code)
+    sys.exit(main(prog=prog))
 
 
 def _answer(call: argparse.Namespace) -> Answer:

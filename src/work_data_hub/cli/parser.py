@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from work_data_hub.cli import streams
 from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import UsageError
 
@@ -108,6 +109,10 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(message, hint=f"`{self.prog} --help` shows how it is called")
 
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Help and the version are answers too; argparse leaves them to a buffer.
+        streams.write(message, file or sys.stdout)
+
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Finds out its width without shutil: argparse makes one for every argument it is given."""
@@ -133,4 +138,5 @@ class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"wdh {version('work-data-hub')}\n")
+        streams.write(f"wdh {version('work-data-hub')}\n", sys.stdout)
+        parser.exit()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TextIO
 
+from work_data_hub.cli import streams
+
 if TYPE_CHECKING:
     from work_data_hub.domain.run.plan import Plan, Step
 
@@ -62,5 +64,4 @@ class LineProgress(Progress):
         self._write(reason if reason.startswith("waiting") else f"waiting: {reason}")
 
     def _write(self, line: str) -> None:
-        self._err.write(f"{line}\n")
-        self._err.flush()
+        streams.say(f"{line}\n", self._err)

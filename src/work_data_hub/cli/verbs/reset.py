@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from work_data_hub.cli import project_config
+from work_data_hub.cli import project_config, streams
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -30,9 +30,11 @@ def reset(call: Namespace) -> Answer:
     ini = project_config.find(call.config)
     plan = migration_runner.plan_reset(call.database_url, schemas=call.schema, alembic_ini=ini)
     if not (call.quiet and call.yes):
-        sys.stderr.writelines(f"{line}\n" for line in _announcement(plan))
+        streams.say("".join(f"{line}\n" for line in _announcement(plan)), sys.stderr)
     if not call.yes:
-        _ask(plan)
+        question = f"Type the name of the database ({plan.name}) to go on: "
+        if streams.agreement(question, to="reset") != plan.name:
+            raise RefusedError("that is not its name: nothing was changed", hint="run it again")
     with watched(is_quiet=call.quiet) as progress:
         result = migration_runner.reset(
             call.database_url, schemas=call.schema, alembic_ini=ini, observer=progress
@@ -50,13 +52,3 @@ def _announcement(plan: ResetPlan) -> list[str]:
     if len(plan.objects) > _SHOWN_NAMES:
         lines.append(f"  and {len(plan.objects) - _SHOWN_NAMES} more")
     return lines if plan.objects else [*lines, "  nothing is in it"]
-
-
-def _ask(plan: ResetPlan) -> None:
-    """Let a person type the database's name; a pipe cannot agree."""
-    if not sys.stdin.isatty():
-        raise RefusedError("nobody is there to agree to the reset", hint="add --yes")
-    sys.stderr.write(f"Type the name of the database ({plan.name}) to go on: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != plan.name:
-        raise RefusedError("that is not its name: nothing was changed", hint="run it again")

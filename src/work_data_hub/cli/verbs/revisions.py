@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from work_data_hub.cli import project_config
+from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
 from work_data_hub.domain.finding import ERROR, as_annotation, as_data, as_text
 from work_data_hub.errors import RefusedError
@@ -82,9 +82,9 @@ def rebase(call: Namespace) -> Answer:
     if not plan.changes:
         return Answer(_plan_data(plan), ["there is nothing to rebase", *_notes(plan)])
     if not (call.quiet and call.yes):
-        sys.stderr.writelines(f"{line}\n" for line in _plan_lines(plan))
-    if not call.yes:
-        _ask()
+        streams.say("".join(f"{line}\n" for line in _plan_lines(plan)), sys.stderr)
+    if not call.yes and streams.agreement("Type yes to do it: ", to="rebase") != "yes":
+        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
     rebasing.rebase(plan)
     done = "done; `git add --all` takes it, and `wdh db verify` looks at it"
     return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
@@ -151,13 +151,3 @@ def _plan_data(plan: RebasePlan) -> dict[str, object]:
     ]
     changed = [str(change.new_path) for change in plan.changes]
     return {"main": plan.main, "moves": moves, "changed": changed, "notes": list(plan.notes)}
-
-
-def _ask() -> None:
-    """Let a person agree; a pipe cannot."""
-    if not sys.stdin.isatty():
-        raise RefusedError("nobody is there to agree to the rebase", hint="add --yes")
-    sys.stderr.write("Type yes to do it: ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip() != "yes":
-        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from work_data_hub.config.database_url import scrub
@@ -70,5 +70,7 @@ class Ending:
         config = self._environment.config
         raises = getattr(config.cmd_opts, "raiseerr", False)
         if from_command_line(config) and not raises:
-            print(fault.for_people(), file=sys.stderr)  # noqa: T201
+            with suppress(OSError, AttributeError):  # full, or closed: the exit code says it
+                sys.stderr.write(f"{fault.for_people()}\n")
+                sys.stderr.flush()
             raise SystemExit(fault.exit_code) from error

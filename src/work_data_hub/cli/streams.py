@@ -1,0 +1,74 @@
+"""The standard streams: one that is closed, full or read no more does not decide how a run ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TextIO
+
+from work_data_hub.errors import MissingError, RefusedError
+
+
+class OutputError(MissingError):
+    """The answer of a command cannot be written."""
+
+
+def open_closed() -> None:
+    """Open the streams that whoever started the process has closed (`>&-`), on nothing.
+
+    A database's file would else be opened in their place, and what is printed be written to it.
+    """
+    # In this order: each takes the lowest number that is free, which is its own.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+
+
+def write(text: str, out: TextIO) -> None:
+    """Write a text and see that it arrives; a reader that went away has seen enough.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    try:
+        out.write(text)
+        out.flush()
+    except BrokenPipeError:
+        _abandon(out)
+    except OSError as error:
+        _abandon(out)
+        raise OutputError(
+            f"the answer cannot be written: {error.strerror}",
+            hint="what was asked is done, only its answer is lost; write it somewhere else",
+        ) from error
+
+
+def say(text: str, err: TextIO) -> None:
+    """Write a text to standard error, as far as that can be."""
+    with suppress(OSError):
+        err.write(text)
+        err.flush()
+
+
+def agreement(question: str, *, to: str) -> str:
+    """Return what a person types as the answer to a question.
+
+    Args:
+        question: what is asked.
+        to: what the answer agrees to.
+
+    Raises:
+        RefusedError: nobody is there; a pipe cannot agree.
+    """
+    if not sys.stdin.isatty():
+        raise RefusedError(f"nobody is there to agree to the {to}", hint="add --yes")
+    say(question, sys.stderr)
+    return sys.stdin.readline().strip()
+
+
+def _abandon(out: TextIO) -> None:
+    # What is still in the buffer would fail once more when the process ends.
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, out.fileno())
+    os.close(nothing)
