@@ -7,6 +7,7 @@ import codecs
 import pytest
 
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
+from work_data_hub.domain.revisions.module_names import BY_ATTRIBUTE, BY_NAME
 from work_data_hub.domain.revisions.revision_file import Declared
 from work_data_hub.domain.revisions.revision_text import read_revision
 
@@ -72,6 +73,11 @@ UNTELLABLE = {
     "a with": (DECLARATIONS + "with x as depends_on:\n    pass\n", 3, "computed"),
     "an except": (DECLARATIONS + "try:\n    pass\nexcept E as revision:\n    pass\n", 3, ""),
     "a match": (DECLARATIONS + "match x:\n    case [*revision]:\n        pass\n", 3, "computed"),
+    "the rest of a match": (
+        DECLARATIONS + "match x:\n    case {**revision}:\n        pass\n",
+        3,
+        "computed",
+    ),
     "a function": (DECLARATIONS + "def revision():\n    pass\n", 3, "computed"),
     "a set": ('revision = "b"\ndown_revision = {"a", "c"}\n', 2, "computed"),
     "a number": ("down_revision = None\nrevision = 12\n", 2, "refused"),
@@ -159,3 +165,33 @@ def test_text_that_nests_without_end_is_a_finding() -> None:
     found = read_revision(b"revision = " + b"(" * 5000 + b")" * 5000, "x.py")
     assert isinstance(found, Finding)
     assert found.code == "not-python"
+
+
+@pytest.mark.parametrize("name", sorted(BY_NAME))
+def test_what_may_change_a_name_by_its_text_is_not_trusted(name: str) -> None:
+    for call in (f"{name}(x)\n", f"from builtins import {name} as f\nf(x)\n"):
+        found = read_revision((DECLARATIONS + call).encode(), "x.py")
+        assert isinstance(found, Finding)
+        assert (found.code, found.line) == ("computed", 3)
+        assert name in found.message
+
+
+@pytest.mark.parametrize("name", sorted(BY_ATTRIBUTE))
+def test_what_may_change_a_module_from_outside_is_not_trusted(name: str) -> None:
+    found = read_revision((DECLARATIONS + f"print(x.{name})\n").encode(), "x.py")
+    assert isinstance(found, Finding)
+    assert (found.code, found.line) == ("computed", 3)
+
+
+@pytest.mark.parametrize("name", ["execute", "evaluate", "setattrs", "local", "my_vars"])
+def test_a_name_that_only_resembles_those_is_trusted(name: str) -> None:
+    source = f"def upgrade():\n    {name}(op.{name})\n"
+    assert isinstance(read_revision((DECLARATIONS + source).encode(), "x.py"), Declared)
+
+
+def test_a_text_that_is_joined_of_thousands_is_read() -> None:
+    joined = " + ".join(['"a"'] * 2_000)
+    source = f'sql = {joined}\nrevision = "r" + {joined}\ndown_revision = None\n'
+    found = read_revision(source.encode(), "r.py")
+    assert isinstance(found, Declared)
+    assert found.revision == "r" + "a" * 2_000

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
 from work_data_hub.domain.revisions.head_file import HeadFile, read_heads, write_heads
@@ -13,6 +13,9 @@ from work_data_hub.domain.revisions.verification import (
     verify_applied,
     verify_files,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Row(NamedTuple):
@@ -34,8 +37,14 @@ def codes(
     return [each.code for each in verify_files(found, said, by_the_rule=by_the_rule)]
 
 
-def applied(found: History, versions: list[str], *rows: Row, checksum: str = "1:a") -> list[str]:
-    findings = verify_applied(found, versions, rows, lambda _: checksum, severity=ERROR)
+def compared_with(checksums: dict[str, str]) -> Callable[[str, str], str | None]:
+    """Files of these checksums."""
+    return lambda path, recorded: None if checksums[path] == recorded else checksums[path]
+
+
+def applied(found: History, versions: list[str], *rows: Row) -> list[str]:
+    known = compared_with(dict.fromkeys(found.paths.values(), "1:a"))
+    findings = verify_applied(found, versions, rows, known, severity=ERROR)
     return [each.code for each in findings]
 
 
@@ -116,11 +125,39 @@ def test_a_database_agrees_when_what_it_applied_is_unchanged() -> None:
     assert applied(found, ["newer"]) == ["ahead"]
 
 
+def test_a_file_without_a_checksum_is_known_by_its_text() -> None:
+    found = history(a=Declared("a"))
+    assert applied(found, ["a"], Row("a", checksum=None, digest="new")) == []
+    edited, vanished = verify_applied(
+        found,
+        ["a"],
+        [Row("gone", checksum=None), Row("a", checksum=None)],
+        compared_with({}),
+        severity=ERROR,
+    )
+    assert edited.message.endswith("the checksum sha256:new, the journal says sha256:old")
+    assert vanished.message == "gone was applied (checksum sha256:old), and its file is gone"
+    # So did versions record a file whose encoding they could not read.
+    assert applied(found, ["a"], Row("a", checksum=None, digest=None)) == []
+
+
+def test_an_accepted_text_is_accepted_and_an_accepted_absence_is_another_thing() -> None:
+    found = history(a=Declared("a"))
+    accepted = Row("a", "accept", checksum=None, digest="new")
+    assert applied(found, ["a"], Row("a", checksum=None), accepted) == []
+    absent = Row("gone", "accept", checksum=None, digest=None)
+    assert applied(found, ["a"], Row("gone"), Row("a"), absent) == []
+
+
 def test_what_a_database_says_against_the_files_is_said_in_full() -> None:
     found = history(a=Declared("a"), b=Declared("b", ("a",)))
     rows = (Row("gone"), Row("a"), Row("b"))
     newer, edited, vanished = verify_applied(
-        found, ["b", "newer"], rows, {"/v/a.py": "1:a", "/v/b.py": "1:b"}.get, severity=WARNING
+        found,
+        ["b", "newer"],
+        rows,
+        compared_with({"/v/a.py": "1:a", "/v/b.py": "1:b"}),
+        severity=WARNING,
     )
     assert (str(newer), newer.severity) == (str(ahead("newer")), ERROR)
     assert (edited.path, edited.severity) == ("/v/b.py", WARNING)

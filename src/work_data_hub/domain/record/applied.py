@@ -25,7 +25,7 @@ class Row(Protocol):
 
     @property
     def checksum(self) -> str | None:
-        """The checksum of the file's meaning, where there was a file."""
+        """The checksum of the file's meaning, where there was a file that can be parsed."""
 
     @property
     def digest(self) -> str | None:
@@ -57,29 +57,35 @@ def applied_rows(journal: Sequence[R], *, since_last_stamp: bool = False) -> dic
 def edited_checksums(
     rows: Mapping[str, Row],
     digests: Mapping[str, str],
-    read_checksum: Callable[[str], str | None],
+    other_checksum: Callable[[str, str], str | None],
 ) -> dict[str, str]:
     """Return the checksum of each file that was edited after it was applied, by revision.
 
     Args:
         rows: the row of each revision that is applied.
         digests: of the text now, for each applied revision whose file can be read.
-        read_checksum: reads that of a revision's meaning, where the text alone does not tell.
+        other_checksum: returns the checksum of a revision's meaning where it is not the recorded
+            one; asked where the text is another.
     """
     found = {}
     for revision, digest in digests.items():
         row = rows.get(revision)
-        if row is None or row.checksum is None or row.digest == digest:
+        if row is None or row.digest is None or row.digest == digest:
             continue
-        checksum = read_checksum(revision)
-        if checksum is not None and _differ(checksum, row.checksum):
-            found[revision] = checksum
+        other = of_text(digest) if row.checksum is None else other_checksum(revision, row.checksum)
+        if other is not None:
+            found[revision] = other
     return found
 
 
-def _differ(found: str, recorded: str) -> bool:
-    # Another scheme of checksums says nothing about the content.
-    return found != recorded and found.split(":")[0] == recorded.split(":")[0]
+def recorded_checksum(row: Row) -> str | None:
+    """Return what a row says of its file: of its meaning, or else of its text alone."""
+    return row.checksum or (of_text(row.digest) if row.digest else None)
+
+
+def of_text(digest: str) -> str:
+    """Return the digest of a text as a checksum, for people."""
+    return f"sha256:{digest}"
 
 
 def _since_last_stamp(journal: Sequence[R]) -> Sequence[R]:
@@ -92,4 +98,4 @@ def _since_last_stamp(journal: Sequence[R]) -> Sequence[R]:
 
 
 def _accepts_that_it_is_gone(entry: Row) -> bool:
-    return entry.direction == "accept" and entry.checksum is None
+    return entry.direction == "accept" and entry.checksum is None and entry.digest is None

@@ -19,12 +19,12 @@ class KnownHistory(NamedTuple):
     Attributes:
         heads: what the version table holds at head: the effective heads.
         digests: of each revision's text, by revision; at head, all of them are applied.
-        read_checksum: reads the checksum of a revision's meaning.
+        other_checksum: of a revision's meaning, where it is not a recorded one.
     """
 
     heads: Sequence[str]
     digests: Mapping[str, str]
-    read_checksum: Callable[[str], str | None]
+    other_checksum: Callable[[str, str], str | None]
 
 
 def is_settled(record: DatabaseRecord, history: KnownHistory, session: str) -> bool:
@@ -61,4 +61,4 @@ def _is_unchanged(record: DatabaseRecord, history: KnownHistory) -> bool:
         return False
     if applied_rows(record.journal, since_last_stamp=True).keys() - history.digests.keys():
         return False
-    return not edited_checksums(rows, history.digests, history.read_checksum)
+    return not edited_checksums(rows, history.digests, history.other_checksum)

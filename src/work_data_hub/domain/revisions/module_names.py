@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 DOCSTRING = "__doc__"
-_BY_NAME = {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"}
-_BY_ATTRIBUTE = {"exec", "eval", "modules", "__dict__"}
+BY_NAME = {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"}
+BY_ATTRIBUTE = {"exec", "eval", "modules", "__dict__"}
 _DEFINITIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)
 _NAMED = (*_DEFINITIONS, _ast.ExceptHandler, _ast.MatchAs, _ast.MatchStar)
 
@@ -74,14 +74,14 @@ class ModuleNames:
                 bound = node.names
             elif isinstance(node, _ast.NamedExpr):
                 bound = [node.target.id]
-            elif (isinstance(node, _ast.Name) and node.id in _BY_NAME) or (
-                isinstance(node, _ast.Attribute) and node.attr in _BY_ATTRIBUTE
+            elif (isinstance(node, _ast.Name) and node.id in BY_NAME) or (
+                isinstance(node, _ast.Attribute) and node.attr in BY_ATTRIBUTE
             ):
                 called = node.id if isinstance(node, _ast.Name) else node.attr
                 reason = f"{called} may change what the file declares"
                 raise UntellableError("computed", node.lineno, reason)
             elif isinstance(node, _ast.ImportFrom | _ast.Import):
-                aliased = [alias.name for alias in node.names if alias.name in _BY_NAME | {"*"}]
+                aliased = [alias.name for alias in node.names if alias.name in BY_NAME | {"*"}]
                 bound = [name for name in aliased if name != "*"]
                 if bound:
                     reason = f"{bound[0]} may change what the file declares"
@@ -179,8 +179,19 @@ class ModuleNames:
         if isinstance(node, _ast.JoinedStr):
             return "".join([self._part(part) for part in node.values])
         if isinstance(node, _ast.BinOp) and isinstance(node.op, _ast.Add):
-            return _sum(self._value(node.left), self._value(node.right), node)
+            return self._sum(node)
         raise UntellableError("computed", node.lineno, _called(node))
+
+    def _sum(self, node: _ast.expr) -> object:
+        # No recursion: a text may be joined of hundreds, each of them in the left of the next.
+        sums: list[_ast.BinOp] = []
+        while isinstance(node, _ast.BinOp) and isinstance(node.op, _ast.Add):
+            sums.append(node)
+            node = node.left
+        value = self._value(node)
+        for each in reversed(sums):
+            value = _added(value, self._value(each.right), each)
+        return value
 
     def _named(self, node: _ast.Name) -> object:
         if node.id not in self._values:
@@ -221,7 +232,7 @@ def _fits(target: _ast.Tuple | _ast.List, value: object) -> bool:
     )
 
 
-def _sum(left: object, right: object, node: _ast.expr) -> object:
+def _added(left: object, right: object, node: _ast.expr) -> object:
     if isinstance(left, str) and isinstance(right, str):
         return left + right
     if isinstance(left, tuple) and isinstance(right, tuple):

@@ -6,13 +6,16 @@ call, an import, an assignment under a condition) is a finding, and the full pat
 
 from __future__ import annotations
 
-import _ast
 import unicodedata
-import warnings
 
 from work_data_hub.domain.finding import WARNING, Finding
 from work_data_hub.domain.revisions.module_names import DOCSTRING, ModuleNames, UntellableError
 from work_data_hub.domain.revisions.revision_file import Declared
+from work_data_hub.domain.revisions.syntax_tree import parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _ast
 
 _ILLEGAL = "@-+:"  # alembic.script.revision._revision_illegal_chars
 _HINTS = ("global", ":=", "eval", "locals", "vars", "setattr", "delattr", "modules", "__dict__")
@@ -46,17 +49,11 @@ def read_revision(source: bytes, path: str) -> Declared | Finding:
 
 def _parse(source: bytes) -> _ast.Module:
     try:
-        # Warnings on escapes such as "\d" are for whoever compiles the file.
-        with warnings.catch_warnings():
-            if b"\\" in source:
-                warnings.simplefilter("ignore")
-            module = compile(source, "<revision>", "exec", _ast.PyCF_ONLY_AST)
+        return parse(source)
     except SyntaxError as error:
         raise UntellableError("not-python", error.lineno or 1, f"{error.msg}") from None
     except (ValueError, RecursionError, MemoryError) as error:
         raise UntellableError("not-python", 1, f"{error}") from None
-    assert isinstance(module, _ast.Module)
-    return module
 
 
 def _may_hide_a_change(source: bytes) -> bool:

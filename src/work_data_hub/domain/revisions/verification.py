@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.finding import WARNING, Finding
-from work_data_hub.domain.record.applied import applied_rows, edited_checksums
+from work_data_hub.domain.record.applied import applied_rows, edited_checksums, recorded_checksum
 from work_data_hub.domain.revisions.naming import is_revision_id, parse_file_name
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def verify_applied(
     history: History,
     versions: Sequence[str],
     journal: Sequence[Row],
-    read_checksum: Callable[[str], str | None],
+    other_checksum: Callable[[str, str], str | None],
     *,
     severity: str,
 ) -> list[Finding]:
@@ -67,12 +67,12 @@ def verify_applied(
         history: the revisions, as they were read.
         versions: the rows of the version table.
         journal: every row, the oldest first.
-        read_checksum: reads the checksum of what a file means.
+        other_checksum: of what a file means, where it is not a recorded one.
         severity: of a revision that was edited or has vanished since it was applied.
     """
     applied = history.with_needs(versions)
     digests = {name: digest for name, digest in history.digests.items() if name in applied}
-    changed = verify_journal(journal, history.paths, digests, read_checksum, severity=severity)
+    changed = verify_journal(journal, history.paths, digests, other_checksum, severity=severity)
     return [*map(ahead, history.unknown(versions)), *changed.values()]
 
 
@@ -80,7 +80,7 @@ def verify_journal(
     journal: Sequence[Row],
     paths: Mapping[str, str],
     digests: Mapping[str, str],
-    read_checksum: Callable[[str], str | None],
+    other_checksum: Callable[[str, str], str | None],
     *,
     severity: str,
 ) -> dict[str, Finding]:
@@ -90,22 +90,25 @@ def verify_journal(
         journal: the rows that decide, the oldest first.
         paths: the file of each revision that there is.
         digests: of the text now, for each applied revision whose file can be read.
-        read_checksum: reads the checksum of what a file means.
+        other_checksum: of what a file means, where it is not a recorded one.
         severity: of what is found.
     """
     rows = applied_rows(journal)
-    edited = edited_checksums(rows, digests, lambda revision: read_checksum(paths[revision]))
+    edited = edited_checksums(
+        rows, digests, lambda revision, recorded: other_checksum(paths[revision], recorded)
+    )
     found = {}
     for revision, checksum in edited.items():
         message = (
             f"{revision} was edited after it was applied: its file has the checksum {checksum},"
-            f" the journal says {rows[revision].checksum}"
+            f" the journal says {recorded_checksum(rows[revision])}"
         )
         hint = _RESTORE_OR_ACCEPT.format(revision)
         found[revision] = Finding("edited", message, paths[revision], 1, severity, hint)
     for revision, row in applied_rows(journal, since_last_stamp=True).items():
         if revision not in paths:
-            message = f"{revision} was applied (checksum {row.checksum}), and its file is gone"
+            recorded = recorded_checksum(row) or "not recorded"
+            message = f"{revision} was applied (checksum {recorded}), and its file is gone"
             hint = _RESTORE_OR_ACCEPT.format(revision)
             found[revision] = Finding("vanished", message, None, 1, severity, hint)
     return found

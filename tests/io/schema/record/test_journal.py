@@ -117,7 +117,7 @@ def test_an_edited_revision_stops_the_run_and_can_be_accepted(
     assert stopped.value.exit_code == 3
     assert str(path) in stopped.value.message
     assert str(recorded) in stopped.value.message
-    assert stopped.value.message.count(" 1:") == 2
+    assert stopped.value.message.count(" 2:") == 2
     assert "accept=20260101_0000" in stopped.value.hint
     assert migration_runner.current(database_url) == ("20260101_0001",)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from work_data_hub.domain.revisions.verification import verify_applied, verify_files
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.revisions import project_files
-from work_data_hub.io.schema.revisions.files import read_checksum, read_project
+from work_data_hub.io.schema.revisions.files import other_checksum, read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of, read_head_file
 from work_data_hub.io.schema.revisions.script_locations import names_by_time
 
@@ -65,7 +65,7 @@ def verify_database(
     held = seen(read_held, database_url, ini)
     severity = history_check.severity_of(get_settings())
     return tuple(
-        verify_applied(history, held.versions, held.journal, read_checksum, severity=severity)
+        verify_applied(history, held.versions, held.journal, other_checksum, severity=severity)
     )
 
 

@@ -19,7 +19,7 @@ from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.domain.record.standing import KnownHistory, is_settled
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.revisions import project_files
-from work_data_hub.io.schema.revisions.files import read_checksum, read_project
+from work_data_hub.io.schema.revisions.files import other_checksum, read_project
 
 if TYPE_CHECKING:
     from work_data_hub.config.plain_settings import PlainSettings
@@ -123,5 +123,5 @@ def _known(history: History) -> KnownHistory:
     return KnownHistory(
         history.effective_heads,
         history.digests,
-        lambda revision: read_checksum(history.paths[revision]),
+        lambda revision, recorded: other_checksum(history.paths[revision], recorded),
     )

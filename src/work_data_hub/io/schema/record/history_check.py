@@ -11,7 +11,7 @@ from work_data_hub.domain.revisions.checksum import checksum
 from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.domain.revisions.verification import verify_journal
 from work_data_hub.io.schema.record.journal import SourceMark
-from work_data_hub.io.schema.revisions.files import read_checksum
+from work_data_hub.io.schema.revisions.files import other_checksum
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,11 +25,8 @@ if TYPE_CHECKING:
 
 def source_mark(script: Script) -> SourceMark | None:
     """Return what identifies the file's content; None for a revision without source."""
-    try:
-        text = Path(script.path).read_bytes()
-        return SourceMark(checksum(text.decode("utf-8")), digest(text))
-    except (OSError, SyntaxError, ValueError):
-        return None
+    text = _source(script)
+    return None if text is None else SourceMark(checksum(text), digest(text))
 
 
 def applied_scripts(scripts: ScriptDirectory, heads: tuple[str, ...]) -> list[Script]:
@@ -61,12 +58,15 @@ def findings(
     if not journal:
         return {}
     paths = {script.revision: script.path for script in scripts.walk_revisions()}
-    digests = {each.revision: found for each in applied if (found := _digest(each)) is not None}
-    return verify_journal(journal, paths, digests, read_checksum, severity=severity_of(settings))
+    texts = {each.revision: text for each in applied if (text := _source(each)) is not None}
+    digests = {revision: digest(text) for revision, text in texts.items()}
+    return verify_journal(journal, paths, digests, other_checksum, severity=severity_of(settings))
 
 
-def _digest(script: Script) -> str | None:
+def _source(script: Script) -> bytes | None:
+    """Return the text of a revision; None for bytecode, which every build writes anew."""
+    path = Path(script.path)
     try:
-        return digest(Path(script.path).read_bytes())
+        return path.read_bytes() if path.suffix == ".py" else None
     except OSError:
         return None

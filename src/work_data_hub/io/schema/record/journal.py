@@ -29,11 +29,11 @@ class SourceMark:
     """What identifies the content of a revision file.
 
     Attributes:
-        checksum: of its meaning.
+        checksum: of its meaning; None for what cannot be parsed.
         digest: SHA-256 of its text.
     """
 
-    checksum: str
+    checksum: str | None
     digest: str
 
 
@@ -48,7 +48,7 @@ class JournalEntry:
         outcome: done or failed.
         started_at, finished_at: aware, in UTC.
         duration_ms: how long the step took, in milliseconds.
-        checksum: of the revision's meaning, where the file was there.
+        checksum: of the revision's meaning, where the file was there and could be parsed.
         digest: SHA-256 of its text.
         database_user, os_user, host: who ran it, and where.
         tool_version, alembic_version: with which versions.

@@ -65,15 +65,19 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
     return script_folder(options), History(files), names_database
 
 
-def read_checksum(path: str) -> str | None:
-    """Return the checksum of what a revision file means; None when its text does not tell."""
+def other_checksum(path: str, recorded: str) -> str | None:
+    """Return the checksum of what a revision file means, where it is not the recorded one.
+
+    Returns:
+        None where it is, or where that cannot be told.
+    """
     # Imported here: only a file whose text changed is asked for it.
-    from work_data_hub.domain.revisions.checksum import checksum
+    from work_data_hub.domain.revisions import checksum
 
     try:
         with open(path, "rb") as file:
-            return checksum(file.read().decode("utf-8"))
-    except (OSError, SyntaxError, ValueError):
+            return checksum.other_checksum(file.read(), recorded)
+    except OSError:
         return None
 
 
