@@ -1,39 +1,26 @@
-"""What env.py calls: the joint through which every door reaches the same run."""
+"""What env.py calls: the joint through which every door reaches the same run.
+
+What a run needs is imported inside, where Ctrl-C is worded too: it takes half of a short run.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from work_data_hub.config import get_settings
-from work_data_hub.domain.project.env_rewrite import DECIDED_OPTIONS
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema.alembic_bridge import database_choice
 from work_data_hub.io.schema.alembic_bridge.call import (
     Kind,
     environment_of,
     kind_of,
     log_to_standard_error,
 )
-from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
-from work_data_hub.io.schema.authoring.writer import (
-    compare_server_default,
-    prepare_new_files,
-    render_without_application_code,
-)
-from work_data_hub.io.schema.run.change import change
-from work_data_hub.io.schema.run.look import look
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
+    from alembic.runtime.environment import EnvironmentContext
 
-_DEFAULTS = {
-    "transaction_per_migration": True,
-    # One revision file serves both engines: SQLite alters by batch.
-    "render_as_batch": True,
-    "render_item": render_without_application_code,
-    "compare_server_default": compare_server_default,
-}
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
 
 def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: Any) -> None:
@@ -57,23 +44,29 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
     """
     environment = environment_of(context)
     log_to_standard_error(environment.config)
-    given = {**_DEFAULTS, "target_metadata": target_metadata, **options}
-    configuration, ending = Configuration(environment, given), Ending(environment)
+    ending = Ending(environment)
     with ending.faults_for_people():
         _refuse_replacements(options)
+        configuration = _configuration(environment, target_metadata, options)
         kind = kind_of(environment)
         if kind is Kind.FILES:
             _work_on_files(configuration, ending)
         elif kind is Kind.SQL:
             _print_sql(configuration, ending)
         elif kind is Kind.READ:
+            from work_data_hub.io.schema.run.look import look
+
             look(configuration, ending)
         else:
+            from work_data_hub.io.schema.run.change import change
+
             change(configuration, ending)
 
 
 def _refuse_replacements(options: dict[str, Any]) -> None:
     """Refuse what would take the run out of the package's hands."""
+    from work_data_hub.domain.project.env_rewrite import DECIDED_OPTIONS
+
     for option in sorted(DECIDED_OPTIONS & options.keys()):
         raise UsageError(
             f"env.py passes {option} to run(), which is the package's to decide",
@@ -81,14 +74,37 @@ def _refuse_replacements(options: dict[str, Any]) -> None:
         )
 
 
+def _configuration(
+    environment: EnvironmentContext, target_metadata: sa.MetaData | None, options: dict[str, Any]
+) -> Configuration:
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+    from work_data_hub.io.schema.authoring import writer
+
+    given = {
+        "transaction_per_migration": True,
+        # One revision file serves both engines: SQLite alters by batch.
+        "render_as_batch": True,
+        "render_item": writer.render_without_application_code,
+        "compare_server_default": writer.compare_server_default,
+        "target_metadata": target_metadata,
+        **options,
+    }
+    return Configuration(environment, given)
+
+
 def _work_on_files(configuration: Configuration, ending: Ending) -> None:
     """Write or list revision files; no database is needed, so none is looked at."""
+    from work_data_hub.io.schema.authoring.writer import prepare_new_files
+
     prepare_new_files(configuration, ending.faults_for_people)
     configuration.apply(dialect_name="sqlite", as_sql=True)
     configuration.environment.run_migrations()
 
 
 def _print_sql(configuration: Configuration, ending: Ending) -> None:
+    from work_data_hub.config import get_settings
+    from work_data_hub.io.schema.alembic_bridge import database_choice
+
     environment = configuration.environment
     ending.url = database_choice.choose(environment, get_settings()).target.url
     configuration.apply(

@@ -6,11 +6,9 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from work_data_hub.config.database_url import scrub
 from work_data_hub.domain.run.plan import Progress
 from work_data_hub.errors import RunInterrupted
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line
-from work_data_hub.io.schema.alembic_bridge.faults import as_fault, interrupted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,6 +46,9 @@ class Ending:
         try:
             yield
         except Exception as error:
+            from work_data_hub.config.database_url import scrub
+            from work_data_hub.io.schema.alembic_bridge.faults import as_fault
+
             asked = str(self._environment.context_opts.get("destination_rev", ""))
             scripts = self._environment.script
             fault = as_fault(error, scripts=scripts, progress=self.progress, asked=asked)
@@ -61,6 +62,8 @@ class Ending:
                 raise
             raise fault from error
         except KeyboardInterrupt as error:
+            from work_data_hub.io.schema.alembic_bridge.faults import interrupted
+
             left = interrupted(self.progress)
             self._end_command(left, error)
             raise RunInterrupted(left) from error
