@@ -368,6 +368,22 @@ def test_what_another_role_left_does_not_hold_up_a_run(server: URL) -> None:
     assert theirs not in names(server)
 
 
+def test_one_that_the_server_does_not_let_go_ends_no_supply(server: URL) -> None:
+    clones = Clones(server, EMPTY, ends_with_us=False)
+    held = clones.take()
+    with administration(server) as admin:
+        admin.execute(f'ALTER DATABASE "{held.database}" IS_TEMPLATE true')
+    clones.give_back(held)
+    for _ in range(6):
+        clones.give_back(clones.take())
+    clones.close()
+    assert names(server, f"{held.database}") == [held.database]
+    with administration(server) as admin:
+        admin.execute(f'ALTER DATABASE "{held.database}" IS_TEMPLATE false')
+        sweep(admin)
+    assert held.database not in names(server)
+
+
 def test_a_forked_child_gets_databases_of_its_own(server: URL) -> None:
     clones = Clones(server, EMPTY, ends_with_us=False)
     mine = clones.take()

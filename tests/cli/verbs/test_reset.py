@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema import engine, migration_runner
+from work_data_hub.io.schema.database import reset
+from work_data_hub.io.schema.database.content import drop_content
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -203,3 +206,44 @@ def test_a_table_that_somebody_uses_ends_the_reset_with_everything_there(
         said = wdh("reset", "--yes", url=postgresql_url)
     assert (said.exit_code, "lock timeout" in said.err) == (6, True)
     assert migration_runner.current(postgresql_url) == (HEAD,)
+
+
+def test_only_what_was_shown_is_dropped(database_url: URL) -> None:
+    migration_runner.upgrade(database_url)
+    shown = migration_runner.plan_reset(database_url)
+    run(database_url, "CREATE TABLE came_later (id INTEGER)")
+    before = migration_runner.journal(database_url)
+    with pytest.raises(RefusedError, match=r"has changed since it was listed: table .*came_later"):
+        migration_runner.reset(database_url, agreed=shown)
+    assert "came_later" in tables(database_url)
+    assert migration_runner.journal(database_url) == before
+    migration_runner.reset(database_url, agreed=migration_runner.plan_reset(database_url))
+    assert "came_later" not in tables(database_url)
+
+
+def test_nobody_gets_in_between_emptying_and_building(
+    database_url: URL, wdh_environment: Callable[..., dict[str, str]], monkeypatch: Any
+) -> None:
+    migration_runner.upgrade(database_url)
+    others: list[subprocess.Popen[str]] = []
+
+    def empty(*arguments: Any) -> None:
+        drop_content(*arguments)
+        other = subprocess.Popen(
+            [Path(sys.executable).with_name("wdh"), "db", "upgrade"],
+            env=wdh_environment(database_url),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert other.stderr is not None
+        assert "waiting" in other.stderr.readline()
+        others.append(other)
+
+    monkeypatch.setattr(reset, "drop_content", empty)
+    migration_runner.reset(database_url)
+    (other,) = others
+    _, said = other.communicate(timeout=60)
+    assert other.returncode == 0, said
+    (row,) = migration_runner.journal(database_url)
+    assert row.outcome == "done"

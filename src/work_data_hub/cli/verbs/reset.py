@@ -37,7 +37,11 @@ def reset(call: Namespace) -> Answer:
             raise RefusedError("that is not its name: nothing was changed", hint="run it again")
     with watched(is_quiet=call.quiet) as progress:
         result = migration_runner.reset(
-            call.database_url, schemas=call.schema, alembic_ini=ini, observer=progress
+            call.database_url,
+            schemas=call.schema,
+            agreed=plan,
+            alembic_ini=ini,
+            observer=progress,
         )
     return answer_of(result, progress, dropped=[f"{one.kind} {one.name}" for one in plan.objects])
 

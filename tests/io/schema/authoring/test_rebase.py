@@ -12,6 +12,7 @@ import pytest
 from work_data_hub.errors import HistoryError, RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
+from work_data_hub.io.schema.authoring.main_branch import read_main_branch
 from work_data_hub.io.schema.authoring.rebase import plan_rebase, rebase
 from work_data_hub.io.schema.authoring.verification import verify
 from work_data_hub.io.schema.revisions.files import read_history
@@ -220,3 +221,24 @@ def test_what_a_killed_rebase_left_is_not_taken_for_more_revisions(project: Proj
         (project.folder / VERSIONS / name).write_bytes(before[name])
     with pytest.raises(RefusedError, match="the same but for their ids"):
         plan_rebase(alembic_ini=project.ini)
+
+
+def test_what_git_cannot_give_of_the_main_branch_is_unread(project: Project) -> None:
+    # As in a partial clone that cannot fetch: git names the file, and does not have it.
+    versions = project.folder / VERSIONS
+    whole = read_main_branch([str(versions)], "main")
+    assert whole is not None
+    listed = subprocess.run(
+        ["git", "ls-tree", "-r", "main", "--", VERSIONS],
+        cwd=project.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    (entry,) = (line for line in listed.splitlines() if f"/{FIRST}" in line)
+    blob = entry.split()[2]
+    (project.folder / ".git/objects" / blob[:2] / blob[2:]).unlink()
+    found = read_main_branch([str(versions)], "main")
+    assert found is not None
+    assert found.revisions == whole.revisions - {FIRST}
+    assert {Path(path).name[:15] for path in found.unread - whole.unread} == {FIRST}

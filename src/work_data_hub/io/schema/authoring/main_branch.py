@@ -57,7 +57,7 @@ def read_main_branch(folders: Sequence[str], onto: str | None = None) -> MainBra
             unread |= {str(path) for path in Path(folder).rglob("*.py")}
             continue
         for path, source in _files(folder, name):
-            declared = read_revision(source, path)
+            declared = None if source is None else read_revision(source, path)
             if isinstance(declared, Declared):
                 revisions.add(declared.revision)
             else:
@@ -76,8 +76,11 @@ def _first_branch(folder: str, names: Sequence[str]) -> str | None:
     return None
 
 
-def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the Python files below a folder as they are in a branch."""
+def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes | None]]:
+    """Yield the Python files below a folder as they are in a branch.
+
+    The content is None where git does not have it: a partial clone that cannot fetch it now.
+    """
     listed = _git(folder, "ls-tree", "-r", "-z", branch, "--", ".") or b""
     blobs: list[tuple[str, bytes]] = []
     for entry in listed.split(b"\0"):
@@ -89,9 +92,13 @@ def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes]]:
     position = 0
     for path, _ in blobs:
         start = answer.index(b"\n", position) + 1
-        size = int(answer[position:start].split()[2])
-        yield path, answer[start : start + size]
-        position = start + size + 1
+        _, kind, *size = answer[position:start].split()
+        if kind == b"missing":
+            yield path, None
+            position = start
+        else:
+            position = start + int(size[0]) + 1
+            yield path, answer[start : position - 1]
 
 
 def _git(folder: str, *arguments: str, given: bytes = b"") -> bytes | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import math
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 import sqlalchemy as sa
+
+from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +63,12 @@ def read_content(connection: Connection, schemas: Sequence[str]) -> tuple[Databa
     return tuple(DatabaseObject(kind, name) for kind, name in rows)
 
 
-def drop_content(connection: Connection, schemas: Sequence[str], lock_timeout: float) -> None:
+def drop_content(
+    connection: Connection,
+    schemas: Sequence[str],
+    lock_timeout: float,
+    agreed: Sequence[DatabaseObject] | None = None,
+) -> None:
     """Drop everything, in one transaction: all of it goes, or nothing.
 
     The database itself, its schemas, their rights and its extensions stay.
@@ -69,17 +77,23 @@ def drop_content(connection: Connection, schemas: Sequence[str], lock_timeout: f
         connection: on SQLite with foreign keys off, or dropping a table deletes rows of others.
         schemas: PostgreSQL's.
         lock_timeout: seconds that each table is waited for (PostgreSQL).
+        agreed: what it may hold; anything when left out.
 
     Raises:
+        RefusedError: it holds something else.
         DBAPIError: the role may not drop something, or somebody uses it.
     """
     connection.rollback()
     with connection.begin():
         is_sqlite = connection.dialect.name == "sqlite"
         if not is_sqlite:
-            milliseconds = round(lock_timeout * 1000)
+            # Rounded up: 0 would mean for ever.
+            milliseconds = math.ceil(lock_timeout * 1000)
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
-        for kind, name in read_content(connection, schemas):
+        content = read_content(connection, schemas)
+        if agreed is not None and set(content) != set(agreed):
+            _refuse_others(set(content) ^ set(agreed))
+        for kind, name in content:
             word = "table" if kind == "virtual table" else _DROPPED_AS.get(kind, kind)
             cascade = "" if is_sqlite else " CASCADE"
             # IF EXISTS: what was dropped before may have taken it along.
@@ -87,3 +101,12 @@ def drop_content(connection: Connection, schemas: Sequence[str], lock_timeout: f
                 f"DROP {word} IF EXISTS {name}{cascade}",
                 execution_options={"no_parameters": True},
             )
+
+
+def _refuse_others(others: set[DatabaseObject]) -> NoReturn:
+    first = min(others)
+    raise RefusedError(
+        f"the database has changed since it was listed: {first.kind} {first.name}"
+        f"{f' and {len(others) - 1} more' if len(others) > 1 else ''}; nothing was dropped",
+        hint="run it again, and look at the new list",
+    )

@@ -64,6 +64,7 @@ def reset(
     database_url: str | URL | None = None,
     *,
     schemas: Sequence[str] = (),
+    agreed: ResetPlan | None = None,
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -71,33 +72,32 @@ def reset(
 
     PostgreSQL: every object of the schemas, and what depends on it; never the schemas, the
     extensions or the database itself. SQLite: the content of the file. The journal goes too.
-    What is dropped is dropped in one transaction; an ``upgrade`` then builds again.
+    What is dropped is dropped in one transaction; the same run, under one lock, builds again.
 
     Args:
         database_url: the database; the settings decide when it is left out.
         schemas: further schemas; that of the version table and the default one always count.
+        agreed: what somebody was shown, and agreed to: that and nothing else is dropped.
         alembic_ini: the project.
         observer: is told of every step; the log when it is left out.
 
     Raises:
-        RefusedError: the database is neither dev nor ephemeral, or not of this session.
+        RefusedError: the database is neither dev nor ephemeral, or not of this session, or holds
+            something else than was agreed to.
         UsageError: there is no such schema.
         MigrationFailedError: the role may not drop something, and nothing was dropped; or a
             revision failed, and those before it are there.
         WorkDataHubError: as ``migration_runner.upgrade``.
     """
     # Asked before any lock is taken, and again under it (Admission.refuse_reset).
-    plan = plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
-    emptying = Request.of(database_url, Permissions(), observer)
-    emptying.empty = lambda view: drop_content(
-        view.connection, plan.schemas, view.settings.lock_timeout
+    plan = agreed or plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
+    permissions = Permissions(ephemeral=plan.environment == "ephemeral")
+    request = Request.of(database_url, permissions, observer)
+    request.empty = lambda view: drop_content(
+        view.connection, plan.schemas, view.settings.lock_timeout, plan.objects if agreed else None
     )
-    commands.run(emptying, command.ensure_version, alembic_ini).reported()
-    building = Request.of(
-        database_url, Permissions(ephemeral=plan.environment == "ephemeral"), observer
-    )
-    commands.run(building, lambda config: command.upgrade(config, "heads"), alembic_ini)
-    return building.reported()
+    commands.run(request, lambda config: command.upgrade(config, "heads"), alembic_ini)
+    return request.reported()
 
 
 def _planned(view: DatabaseView, further_schemas: Sequence[str]) -> ResetPlan:

@@ -91,12 +91,16 @@ def built_once(
 
 
 def _prune(cache: Path, kind: str, at_most: int) -> None:
-    found = [(mark.stat().st_mtime, mark.parent) for mark in cache.glob(f"{kind}-*/complete")]
+    found = []
+    for mark in cache.glob(f"{kind}-*/complete"):
+        with contextlib.suppress(FileNotFoundError):  # another process prunes too
+            found.append((mark.stat().st_mtime, mark.parent))
     now = time.time()
     for number, (used, folder) in enumerate(sorted(found, reverse=True)):
         # A session that began within the hour may still copy from it.
         if (number >= at_most and used < now - _HOUR_SECONDS) or used < now - _WEEK_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)
+            # Whoever waits for this lock sees that its file is gone, and takes that of the name.
             (cache / f"lock-{folder.name}").unlink(missing_ok=True)
 
 
@@ -131,25 +135,29 @@ def locked(path: Path) -> Iterator[None]:
     Raises:
         MissingError: another process held it for an hour.
     """
+    deadline = time.monotonic() + _LOCK_SECONDS
+    while (descriptor := _taken(path)) is None:
+        if time.monotonic() > deadline:
+            raise MissingError(f"another process holds {path}", hint="end it, then try again")
+        time.sleep(_LOCK_POLL_SECONDS)
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _taken(path: Path) -> int | None:
+    """Return the open file that holds the lock; None when another process has it.
+
+    The kernel frees it when it is closed, and so when its holder ends, killed or not.
+    """
     import fcntl  # not on Windows
 
-    path.touch(mode=0o600)
-    deadline = time.monotonic() + _LOCK_SECONDS
-    with path.open("r+b") as handle:
-        # The kernel frees this lock when its holder ends, killed or not.
-        while not _took(lambda: fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)):
-            if time.monotonic() > deadline:
-                raise MissingError(f"another process holds {path}", hint="end it, then try again")
-            time.sleep(_LOCK_POLL_SECONDS)
-        try:
-            yield
-        finally:
-            fcntl.flock(handle, fcntl.LOCK_UN)
-
-
-def _took(lock: Callable[[], None]) -> bool:
-    try:
-        lock()
-    except BlockingIOError:
-        return False
-    return True
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Pruning may have removed the file, and another process have locked one of the name.
+        if os.path.samestat(os.fstat(descriptor), path.stat()):
+            return descriptor
+    os.close(descriptor)
+    return None

@@ -248,8 +248,12 @@ def cache_folder() -> Path:
     """Return the folder that keeps what is dear to build, of this user alone.
 
     Raises:
-        MissingError: it belongs to someone else.
+        MissingError: it belongs to someone else; or the system is not of the Unix family.
     """
+    if not hasattr(os, "geteuid"):
+        raise MissingError(
+            "test databases need Linux or macOS", hint="run the tests in WSL, or in a container"
+        )
     account = _server_account()
     # To be passed through, not listed, by the server's user.
     mode = 0o700 if account is None else 0o711

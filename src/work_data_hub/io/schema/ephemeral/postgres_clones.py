@@ -194,6 +194,15 @@ def _dead(admin: psycopg.Connection[Any], owner: str) -> Iterator[bool]:
 
 
 def _drop(admin: psycopg.Connection[Any], name: str) -> None:
+    """Drop a database; one that the server does not let go is left to the next sweep."""
+    try:
+        _drop_now(admin, name)
+    except psycopg.Error:
+        if admin.closed:
+            raise
+
+
+def _drop_now(admin: psycopg.Connection[Any], name: str) -> None:
     statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     query = "SELECT 1 FROM pg_stat_activity WHERE datname = %s LIMIT 1"
     if admin.execute(query, [name]).fetchone():

@@ -54,13 +54,16 @@ def change(configuration: Configuration, ending: Ending) -> None:
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
         stack.enter_context(engine.foreign_keys_off(connection))
         admission = Admission.of(view, facts, permissions)
+        if request.empty is not None:
+            admission.refuse_reset()
+            request.empty(view)
+            # What was known of it is gone; the lock is held until it is built again.
+            facts = read_facts(connection, view.history, view.schema)
+            admission = Admission.of(view, facts, permissions)
         versions: tuple[str, ...] = ()
         if permissions.record_environment is not None:
             _refuse_migration(environment)
             admission.record_environment(permissions.record_environment)
-        elif request.empty is not None:
-            admission.refuse_reset()
-            request.empty(view)
         else:
             guard = stack.enter_context(RunGuard(admission, lock, side_engine, tell).standing())
             _run_steps(configuration, ending, admission, guard)
