@@ -374,14 +374,41 @@ def test_a_migration_that_fails_is_shown_in_full_once_and_fails_each_test_at_onc
         ),
         (["--wdh-keep-server=inf"], "error: wdh_keep_server is 'inf', which is no number *"),
         (["--wdh-server", "mysql://x"], "error: --wdh-server names the database kind*"),
+        (["--wdh-seeds=binary.sql"], "error: the seed file *binary.sql cannot be used: *UTF-8*"),
+        (
+            ["--wdh-engine=postgresql", "--wdh-server=postgresql://u:hunter2@127.0.0.1:1/x"],
+            "error: *127.0.0.1*",
+        ),
     ],
 )
 def test_an_option_that_cannot_be_used_is_named(
-    run_pytest: Callable[..., pytest.RunResult], arguments: list[str], message: str
+    run_pytest: Callable[..., pytest.RunResult],
+    pytester: pytest.Pytester,
+    arguments: list[str],
+    message: str,
 ) -> None:
+    (pytester.path / "binary.sql").write_bytes(b"\xbf\x00\xfe")
     result = run_pytest("def test_it(migrated_database):\n    pass\n", *arguments)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([message, "hint: *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*hunter2*")
+
+
+def test_a_server_that_refuses_the_password_is_worded(
+    run_pytest: Callable[..., pytest.RunResult], server: URL
+) -> None:
+    wrong = server.set(username="nobody_here", password="hunter2")
+    text = wrong.render_as_string(hide_password=False)
+    result = run_pytest(
+        "def test_it(migrated_database):\n    pass\n",
+        "--wdh-engine=postgresql",
+        f"--wdh-server={text}",
+    )
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["error: *nobody_here*", "hint: *"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*hunter2*")
 
 
 def test_a_wrong_engine_in_the_ini_file_is_a_usage_error(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from work_data_hub.errors import WorkDataHubError
+from work_data_hub.errors import MigrationFailedError, WorkDataHubError
 from work_data_hub.testing.options import ENGINE_NAMES, EngineName, Options, add_options
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _lend(
 
 @contextlib.contextmanager
 def _faults_in_short(session: _Session, engine: str) -> Iterator[None]:
-    """Fail the test with the fault in words; the first time with what led to it.
+    """Fail the test with the fault in words; the first time with where a revision failed.
 
     What failed once is not tried again: each test that needs a database fails at once.
     """
@@ -219,7 +219,8 @@ def _faults_in_short(session: _Session, engine: str) -> Iterator[None]:
         session.faults[engine] = fault = error
     else:
         return
-    cause = "".join(traceback.format_exception(fault.__cause__)) if fault.__cause__ else ""
+    has_cause = isinstance(fault, MigrationFailedError) and fault.__cause__ is not None
+    cause = "".join(traceback.format_exception(fault.__cause__)) if has_cause else ""
     # `from None`: pytest would show the same chain of errors before it.
     raise pytest.fail.Exception(
         f"{fault.for_people()}\n\n{cause}".rstrip(), pytrace=False
