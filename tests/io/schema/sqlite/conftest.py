@@ -64,13 +64,14 @@ class Project:
 
     def refused(self, *operations: str, table: str = "parent", **arguments: str) -> str:
         """Run a batch that must be refused. Return what was said."""
-        return self._refused(lambda: self.batch(*operations, table=table, **arguments))
+        return self.refused_run(lambda: self.batch(*operations, table=table, **arguments))
 
     def refused_script(self, script: str) -> str:
         """Run a script that must be refused. Return what was said."""
-        return self._refused(lambda: self.existing(script))
+        return self.refused_run(lambda: self.existing(script))
 
-    def _refused(self, run: Callable[[], None]) -> str:
+    def refused_run(self, run: Callable[[], None]) -> str:
+        """Add and run a revision that must be refused. Return what was said."""
         before, last = self.contents(), self._last
         with pytest.raises(MigrationFailedError) as raised:
             run()

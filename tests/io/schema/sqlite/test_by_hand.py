@@ -54,6 +54,51 @@ def test_a_rebuild_by_hand_gets_back_what_it_forgot(family: Project) -> None:
     family.assert_family_works()
 
 
+WAYS_TO_EXECUTE = pytest.mark.parametrize(
+    "execute",
+    [
+        "op.execute(sa.text(statement))",
+        "op.get_bind().connection.driver_connection.execute(statement)",
+        "op.get_bind().connection.cursor().execute(statement)",
+        "op.get_bind().connection.driver_connection.cursor().executemany(statement, [()])",
+    ],
+)
+
+
+@WAYS_TO_EXECUTE
+def test_a_rebuild_by_hand_is_heard_whoever_executes_it(family: Project, execute: str) -> None:
+    def rebuild(**changes: str) -> None:
+        statements = [text for text in twelve_steps(**changes).split("\n\n") if text.strip()]
+        family.revision(f"for statement in {statements!r}:\n    {execute}")
+        family.upgrade()
+
+    before = family.objects()
+    said = family.refused_run(lambda: rebuild(collate=""))
+    assert "this would be lost: COLLATE NOCASE on column code of parent" in said
+    rebuild()
+    assert before.items() <= family.objects().items()
+    family.assert_family_works()
+
+
+def test_a_rebuild_by_a_script_outside_of_the_transaction_is_heard(project: Project) -> None:
+    project.existing(
+        "CREATE TABLE t (a INT)\n\nCREATE INDEX i ON t (a)\n\nINSERT INTO t VALUES (1)"
+    )
+    project.revision(
+        """
+        with op.get_context().autocommit_block():
+            op.get_bind().connection.driver_connection.executescript(
+                "CREATE TABLE new_t (a BIGINT); INSERT INTO new_t SELECT a FROM t;"
+                "DROP TABLE t; ALTER TABLE new_t RENAME TO t;"
+            )
+        """
+    )
+    project.upgrade()
+    assert project.schema("t") == "CREATE TABLE t (a BIGINT)"
+    assert project.schema("i") == "CREATE INDEX i ON t (a)"
+    assert project.sql("SELECT a FROM t") == [(1,)]
+
+
 def test_a_rebuild_by_hand_by_way_of_a_backup_table_gets_it_back_too(family: Project) -> None:
     create = twelve_steps().split("\n\n")[0].replace("new_parent", "parent")
     before = family.objects()

@@ -14,6 +14,7 @@ from alembic.operations import Operations
 
 from work_data_hub.errors import MigrationFailedError, RefusedError
 from work_data_hub.io.schema.engine import HeardCursor, connect, foreign_keys_off
+from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
 from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
 if TYPE_CHECKING:
@@ -178,24 +179,34 @@ def test_a_table_of_an_attached_database_is_refused(project: Project) -> None:
 def test_outside_an_env_py_rebuilds_are_known_by_their_statements(sqlite_url: URL) -> None:
     with connect(sqlite_url) as connection, foreign_keys_off(connection):
         operations = Operations(MigrationContext.configure(connection))
-        with RebuildGuard(connection) as guard:
+        watch = TransactionWatch(connection)
+        with watch.listening(), RebuildGuard(connection, watch.unheard) as guard:
             with connection.begin():
                 operations.execute("CREATE TABLE t (a TEXT, b TEXT COLLATE NOCASE)")
                 operations.execute("CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; END")
+            connection.begin()
             guard.begin_revision()
+            watch.begin(guard)
             with operations.batch_alter_table("t") as batch_op:
                 batch_op.alter_column("a", nullable=False)
-            with pytest.raises(RefusedError, match="COLLATE NOCASE on column b of t"):
+            with (
+                watch.unheard(),
+                pytest.raises(RefusedError, match="COLLATE NOCASE on column b of t"),
+            ):
                 guard.end_revision()
+            watch.end()
             assert sa.inspect(connection).has_table("t")
             connection.rollback()
 
 
 def test_other_engines_are_left_alone(postgresql_url: URL) -> None:
+    executed: list[str] = []
     with connect(postgresql_url) as connection, RebuildGuard(connection) as guard:
+        sa.event.listen(connection, "before_cursor_execute", lambda *all: executed.append(all[2]))
         guard.begin_revision()
         with connection.begin():
-            connection.exec_driver_sql("CREATE TABLE t (a int)")
-            connection.exec_driver_sql("DROP TABLE t")
+            for statement in ("CREATE TABLE t (a int)", "DROP TABLE t"):
+                connection.exec_driver_sql(guard.before(statement))
+                guard.after(statement)
             guard.end_revision()
-        assert not connection.dispatch.before_cursor_execute
+    assert executed == ["CREATE TABLE t (a int)", "DROP TABLE t"]

@@ -96,6 +96,7 @@ class RunGuard:
         pid = self._session.begin_revision()
         self._rebuild.begin_revision()
         self._partial.begin(step, context, self._admission.repeated)
+        self._transaction_watch.begin(self._rebuild, self._partial)
         self._blockers.begin(str(step), pid, lambda: not self._partial.was_outside)
 
     def applied(self, **_: Any) -> None:

@@ -83,7 +83,6 @@ class PartialRevisions:
         self._kept = repeated
         self._committed, self._in_transaction = Executed(indexes=[*(repeated or ())]), Executed()
         self._running, self._is_foreign, self.was_outside = None, False, False
-        self._watch.begin(self)
         block = type(context).autocommit_block
 
         @contextmanager
@@ -127,11 +126,10 @@ class PartialRevisions:
         """Write down what is about to run outside of a transaction, before it does."""
         if not self._watch.is_outside:
             return statement
-        with self._watch.unheard():
-            if self._is_postgresql and (index := concurrent_index(statement)) is not None:
-                statement = self._prepared(index, statement)
-            if not self._is_foreign:
-                self._update(Noted.of(statement, self._watch.dialect))
+        if self._is_postgresql and (index := concurrent_index(statement)) is not None:
+            statement = self._prepared(index, statement)
+        if not self._is_foreign:
+            self._update(Noted.of(statement, self._watch.dialect))
         return statement
 
     def after(self, statement: str) -> None:
@@ -208,9 +206,8 @@ class PartialRevisions:
 
     def _verify(self, index: ConcurrentIndex) -> None:
         raw = driver_connection(self._connection)
-        with self._watch.unheard():
-            self._session.wait_for_locks(None)
-            state = concurrent_indexes.state(raw, index)
+        self._session.wait_for_locks(None)
+        state = concurrent_indexes.state(raw, index)
         if state == "invalid":
             raise MigrationFailedError(
                 f"the index {index.name} is INVALID after it was built",

@@ -37,7 +37,7 @@ _OUTSIDE = "what must run outside belongs into `with op.get_context().autocommit
 
 
 class Listener(Protocol):
-    """Who is told of the statements of a revision."""
+    """Who is told of the statements of a revision; what it executes itself is not told."""
 
     def before(self, statement: str) -> str:
         """A statement is about to run; return what is run in its place."""
@@ -71,7 +71,7 @@ class TransactionWatch:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
-        self._listener: Listener | None = None
+        self._listeners: tuple[Listener, ...] = ()
         self._is_hearing = True
         self._may_commit = False
         self._was_open = False
@@ -91,20 +91,26 @@ class TransactionWatch:
             raw = driver_connection(self._connection)
             self.hears_all = stack.enter_context(heard(raw, self))
             if not self.hears_all:
-                self._listen(stack, "before_cursor_execute", lambda *all: self.before(all[2]))
+                before = lambda *all: (self.before(all[2]), all[3])  # noqa: E731
+                self._listen(stack, "before_cursor_execute", before, retval=True)
                 after = lambda *all: self.after(all[2], may_ask=True)  # noqa: E731
                 self._listen(stack, "after_cursor_execute", after)
             self._trace_rest(is_on=True)
             stack.callback(self._trace_rest, is_on=False)
             yield self
 
-    def _listen(self, stack: ExitStack, name: str, function: Any) -> None:
-        event.listen(self._connection, name, function)
+    def _listen(self, stack: ExitStack, name: str, function: Any, **options: Any) -> None:
+        event.listen(self._connection, name, function, **options)
         stack.callback(event.remove, self._connection, name, function)
 
-    def begin(self, listener: Listener) -> None:
-        """Watch a revision from now on; its transaction has begun."""
-        self._listener = listener
+    def begin(self, *listeners: Listener) -> None:
+        """Watch a revision from now on; its transaction has begun.
+
+        Args:
+            listeners: are told in this order, and when it has run in the opposite one: each hears
+                the statement that the one before it chose.
+        """
+        self._listeners = listeners
         self.is_outside = self.was_ended = self._was_committed = self._may_commit = False
         self.went_past = False
         self._forget_transaction()
@@ -118,9 +124,9 @@ class TransactionWatch:
 
     def end(self) -> None:
         """Watch no more: the revision has ended, or failed."""
-        if self._listener is not None and not self.is_outside and self._has_ended():
+        if self._listeners and not self.is_outside and self._has_ended():
             self.was_ended = True
-        self._listener = None
+        self._listeners = ()
 
     @contextmanager
     def unheard(self) -> Iterator[None]:
@@ -181,37 +187,44 @@ class TransactionWatch:
 
     def before(self, statement: str) -> str:
         """See ``engine.StatementListener``."""
-        if self._listener is None or not self._is_heard():
+        if not self._listeners or not self._is_heard():
             return statement
         if not self.is_outside:
             if self._controls(statement):
                 self._refuse_commit(self._connection)
             self._verify()
-        chosen = self._listener.before(statement)
+        with self.unheard():
+            for listener in self._listeners:
+                statement = listener.before(statement)
         self._trace_rest(is_on=False)
-        return chosen
+        return statement
 
     def after(self, statement: str, *, may_ask: bool) -> None:
         """See ``engine.StatementListener``."""
-        if self._listener is None or not self._is_heard():
+        if not self._listeners or not self._is_heard():
             return
         self._trace_rest(is_on=True)
         if not self.is_outside:
             self._was_open = True
             self._verify()
-        self._listener.after(statement)
+        with self.unheard():
+            for listener in reversed(self._listeners):
+                listener.after(statement)
         is_new = self.xact_id is None and self.dialect == "postgresql" and may_ask
         if is_new and not self.is_outside and not only_reads(statement, self.dialect):
             self.xact_id = self.ask_xact_id()
 
     def failed(self, _statement: str, error: BaseException) -> None:
         """See ``engine.StatementListener``."""
-        if self._listener is None or not self._is_heard():
+        if not self._listeners or not self._is_heard():
             return
         self._trace_rest(is_on=True)
         # Some errors make SQLite roll back by itself (sqlite.org/lang_transaction).
         self._was_open = self._was_open and self._is_open()
-        self._listener.failed(is_certain=self._is_certain(error))
+        is_certain = self._is_certain(error)
+        with self.unheard():
+            for listener in reversed(self._listeners):
+                listener.failed(is_certain=is_certain)
 
     def _trace_rest(self, *, is_on: bool) -> None:
         """Hear of SQLite itself, too late to refuse it, what goes past every other way."""
@@ -219,7 +232,7 @@ class TransactionWatch:
             driver_connection(self._connection).set_trace_callback(self._traced if is_on else None)
 
     def _traced(self, statement: str) -> None:
-        if self._listener is None or not self._is_heard():
+        if not self._listeners or not self._is_heard():
             return
         action = action_of(statement)
         self.went_past = self.went_past or not only_reads(statement, self.dialect)
@@ -244,7 +257,7 @@ class TransactionWatch:
 
     def _refuse_commit(self, _connection: Connection) -> None:
         """Refuse a commit in the middle of a revision, before it happens."""
-        if self._listener is not None and not self._may_commit:
+        if self._listeners and not self._may_commit:
             # SQLAlchemy takes the transaction for ended when its commit raises.
             driver_connection(self._connection).rollback()
             self._was_open = False

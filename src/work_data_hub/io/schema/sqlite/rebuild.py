@@ -9,9 +9,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from alembic import context as alembic_context
-from sqlalchemy import event
 
 from work_data_hub.domain.sql.lexer import quoted
+from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import Action, action_of
 from work_data_hub.domain.sqlite.foreign_keys import may_break
 from work_data_hub.io.schema.engine import driver_connection
@@ -40,12 +40,13 @@ class RebuildGuard:
 
     Alembic's batch operations keep what reflection misses (``batch``), rebuilds written by hand
     are compared at the end of the revision (``handwritten``), and foreign keys are verified when
-    the revision did anything that can break one.
+    the revision did anything that can break one. It is told of the statements, whoever executes
+    them: a listener of ``run.transaction_watch``.
 
     Args:
         connection: with real transactions, and foreign keys not enforced
             (``engine.real_transactions``, ``engine.foreign_keys_off``).
-        unheard: wraps what the guard executes itself, for who listens to the revision.
+        unheard: wraps what the guard executes without having been told of a statement.
     """
 
     def __init__(
@@ -65,8 +66,6 @@ class RebuildGuard:
 
     def __enter__(self) -> Self:
         if self._is_sqlite:
-            self._listen("before_cursor_execute", self._before, retval=True)
-            self._listen("after_cursor_execute", self._after)
             self._hooks.callback(self._end_legacy_alter)
             self._hooks.callback(self._quiet.close)
         return self
@@ -104,13 +103,26 @@ class RebuildGuard:
             self._foreign_keys.verify()
         self._quiet.close()
 
+    def before(self, statement: str) -> str:
+        """A statement of the revision is about to run; return what is run in its place."""
+        if self._revision is None:
+            return statement
+        chosen = [self._exchanged(self._revision, each) for each in _single(statement)]
+        return chosen[0] if len(chosen) == 1 else statement
+
+    def after(self, statement: str) -> None:
+        """It has run."""
+        if self._revision is not None:
+            for each in _single(statement):
+                self._note(self._revision, action_of(each), each)
+
+    def failed(self, **_: Any) -> None:
+        """It did not."""
+        self._end_legacy_alter()
+
     @property
     def _raw(self) -> Any:
         return driver_connection(self._connection)
-
-    def _listen(self, name: str, function: Any, **options: Any) -> None:
-        event.listen(self._connection, name, function, **options)
-        self._hooks.callback(event.remove, self._connection, name, function)
 
     def _hook_into_alembic(self) -> None:
         """See each rebuild as Alembic planned it: no statement tells a wish from an oversight."""
@@ -140,16 +152,7 @@ class RebuildGuard:
             self._revision.planned[rebuild.temporary] = rebuild
             self._revision.temporaries.add(rebuild.temporary)
 
-    def _before(
-        self, _c: Any, _cursor: Any, statement: str, parameters: Any, _ctx: Any, _many: bool
-    ) -> tuple[str, Any]:
-        revision = self._revision
-        if revision is None:
-            return statement, parameters
-        with self._unheard():
-            return self._before_revisions(revision, statement), parameters
-
-    def _before_revisions(self, revision: _Revision, statement: str) -> str:
+    def _exchanged(self, revision: _Revision, statement: str) -> str:
         action = action_of(statement)
         self._watch_foreign_keys(revision, action, statement)
         if (action.verb, action.kind) == ("CREATE", "TABLE") and action.name in revision.planned:
@@ -171,15 +174,7 @@ class RebuildGuard:
             self._raw.execute(f"DROP {action.kind} main.{quoted(action.name)}")
         revision.restored.discard((action.kind, action.name))
 
-    def _after(
-        self, _c: Any, _cursor: Any, statement: str, _parameters: Any, _ctx: Any, _many: bool
-    ) -> None:
-        revision = self._revision
-        if revision is not None:
-            with self._unheard():
-                self._after_revisions(revision, action_of(statement), statement)
-
-    def _after_revisions(self, revision: _Revision, action: Action, statement: str) -> None:
+    def _note(self, revision: _Revision, action: Action, statement: str) -> None:
         if action.new_name is not None:
             self._end_legacy_alter()
         rebuild = revision.running
@@ -214,6 +209,14 @@ class RebuildGuard:
         if self._foreign_keys is None:
             # What is broken by now is not the fault of what follows.
             self._foreign_keys = ForeignKeyGuard(self._connection)
+
+
+def _single(statement: str) -> list[str]:
+    """Return the statements of a script; one that stands alone word for word."""
+    if ";" not in statement.rstrip("; \n"):
+        return [statement]
+    found = [each.text for each in split(statement, "sqlite")]
+    return found if len(found) > 1 else [statement]
 
 
 @dataclass
