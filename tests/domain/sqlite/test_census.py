@@ -86,7 +86,8 @@ def test_consent_is_given_by_a_drop_or_by_a_comment() -> None:
     consent = Consent()
     assert not consent.covers(Loss("index i of t", ""))
     for statement in ("DROP INDEX I", "SELECT 1 /* loses: 2 of 3 rows of t */"):
-        consent.note(action_of(statement), statement)
+        consent.note(statement)
+        consent.note_drop(action_of(statement))
     assert consent.names("index", "i")
     assert consent.covers(Loss("2 of 3 rows of T", ""))
     assert not consent.covers(Loss("1 of 3 rows of t", ""))

@@ -6,8 +6,8 @@ import pytest
 
 from work_data_hub.domain.sqlite import ddl as sqlite_ddl
 from work_data_hub.domain.sqlite.column_names import with_names
+from work_data_hub.domain.sqlite.comparison import lost
 from work_data_hub.domain.sqlite.ddl import Clause, insert_into, parse, render
-from work_data_hub.domain.sqlite.loss import lost
 from work_data_hub.domain.sqlite.merge import Wishes, merge
 from work_data_hub.domain.sqlite.text import names_in, names_that_may_turn_into_strings, spelling
 

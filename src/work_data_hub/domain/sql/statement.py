@@ -104,15 +104,15 @@ def may_be_repeated(text: str, dialect: Dialect) -> bool:
         return False
     if concurrent_index(plain) is not None:
         return True
-    return _REPEATABLE.match(plain) is not None and not _is_filled(plain)
+    return _REPEATABLE.match(plain) is not None and not is_made_by_select(plain)
 
 
-def _is_filled(plain: str) -> bool:
-    """Whether it is CREATE ... AS; inside parentheses AS begins a generated column."""
+def is_made_by_select(text: str) -> bool:
+    """Whether it is CREATE TABLE ... AS; inside parentheses AS begins a generated column."""
     depth = 0
-    for token in tokens(plain):
+    for token in tokens(text):
         depth += {"(": 1, ")": -1}.get(token.text, 0)
-        if depth <= 0 and token.word == "AS" and action_of(plain).kind == "TABLE":
+        if depth <= 0 and token.word == "AS" and action_of(text).kind == "TABLE":
             return True
     return False
 

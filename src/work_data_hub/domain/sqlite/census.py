@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.loss import Loss
 from work_data_hub.domain.sqlite.text import (
+    folded,
     from_parenthesis_on,
     names_in,
     names_that_may_turn_into_strings,
@@ -15,6 +17,8 @@ from work_data_hub.domain.sqlite.text import (
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from work_data_hub.domain.sqlite.rowids import Rowids
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,7 @@ class Index:
     Attributes:
         name: of the index.
         sql: its statement.
-        columns: lower case; None stands for an expression.
+        columns: folded; None stands for an expression.
         is_partial: it has a WHERE.
     """
 
@@ -47,7 +51,7 @@ class Index:
 
 
 class Dependent(NamedTuple):
-    """A view or a trigger; ``table`` is what a trigger is of."""
+    """A view, a trigger or a virtual table; ``table`` is what a trigger is of."""
 
     kind: str
     name: str
@@ -75,6 +79,8 @@ class Census:
         triggers: the statements of its own triggers, by name.
         sequence: the highest id that AUTOINCREMENT ever gave, if it has any.
         faults: the views and triggers, anywhere, that did not work before.
+        found_by: kind and name of what looks for its rows by their numbers.
+        rowids: the key of each row, by its number; only where it is looked for by that.
     """
 
     table: str
@@ -84,13 +90,20 @@ class Census:
     triggers: Mapping[str, str]
     sequence: int | None
     faults: Collection[str]
+    found_by: Collection[tuple[str, str]] = ()
+    rowids: Rowids | None = None
+
+
+def is_virtual(sql: str) -> bool:
+    """Whether a statement makes a virtual table."""
+    return [token.word for token in islice(tokens(sql), 2)] == ["CREATE", "VIRTUAL"]
 
 
 def missing_rows(census: Census, left: Mapping[str, int]) -> list[Loss]:
     """Return the tables that have fewer rows than before; those that are gone were asked to go."""
     keep = "copy every row; those that are to go, DELETE in a statement of their own before"
     return [
-        Loss(f"{before - left[name]} of {before} rows of {name}", keep)
+        Loss(f"{before - left[name]} of {before} rows of {name}", keep, f"rows of {name}")
         for name, before in sorted(census.rows.items())
         if name in left and left[name] < before
     ]
@@ -99,7 +112,7 @@ def missing_rows(census: Census, left: Mapping[str, int]) -> list[Loss]:
 def new_faults(census: Census, found: Iterable[Fault]) -> list[Loss]:
     """Return the views and triggers that worked before and would not any more."""
     return [
-        Loss(f"{fault.what} ({fault.reason})", _make_again(fault.kind))
+        Loss(f"{fault.what} ({fault.reason})", _make_again(fault.kind), fault.what)
         for fault in found
         if fault.what not in census.faults
     ]
@@ -117,15 +130,15 @@ def silent_faults(
         table: that lost columns.
         dropped: the columns.
     """
-    gone = {name.lower() for name in dropped}
-    reached = {table.lower()}
+    gone = {folded(name) for name in dropped}
+    reached = {folded(table)}
     for kind, name, of, sql in dependents:
-        if not (names_in(sql) & reached or of.lower() in reached):
+        if not (names_in(sql) & reached or folded(of) in reached):
             continue
         if kind == "view":
-            reached.add(name.lower())
+            reached.add(folded(name))
         lost = names_that_may_turn_into_strings(sql) & gone
-        if kind == "trigger" and of.lower() == table.lower():
+        if kind == "trigger" and folded(of) == folded(table):
             lost |= _columns_of_trigger(sql) & gone
         if lost:
             what = f"{kind} {name}, which names the dropped column {min(lost)}"
@@ -142,7 +155,7 @@ def kept_indexes(
         dropped_indexes: that the revision drops itself.
         dropped_columns: an index on nothing else goes with them.
     """
-    gone = {name.lower() for name in dropped_columns}
+    gone = {folded(name) for name in dropped_columns}
     kept, losses = [], []
     for index in census.indexes.values():
         touched = names_in(from_parenthesis_on(index.sql)) & gone

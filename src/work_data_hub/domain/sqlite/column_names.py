@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sql.lexer import Token, quoted, tokens, unquoted
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
+from work_data_hub.domain.sqlite.text import folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -47,10 +48,10 @@ def renames(new_names: Mapping[str, str], present: Iterable[str]) -> list[tuple[
         new_names: by the old ones.
         present: what all columns of the table are called now.
     """
-    taken = {name.lower() for name in present}
+    taken = {folded(name) for name in present}
     first, then = [], []
     for old, new in new_names.items():
-        if new.lower() in taken and new.lower() != old.lower():
+        if folded(new) in taken and folded(new) != folded(old):
             first.append((old, f"_renamed_{old}"))
             then.append((f"_renamed_{old}", new))
         else:
@@ -61,7 +62,7 @@ def renames(new_names: Mapping[str, str], present: Iterable[str]) -> list[tuple[
 def _clause_with_names(table: str, clause: Clause, names: Mapping[str, str]) -> Clause:
     end = len(clause.text)
     reference = next((t for t in tokens(clause.text) if t.word == "REFERENCES"), None)
-    itself = clause.target.lower() == table.lower()
+    itself = folded(clause.target) == folded(table)
     if reference is not None and not itself:
         end = reference.start
     return replace(

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sql.lexer import Token, quoted, tokens, unquoted
+from work_data_hub.domain.sqlite.text import folded, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -73,9 +74,31 @@ class Table:
         key = self.primary_key
         return key is not None and any(token.word == "AUTOINCREMENT" for token in tokens(key.text))
 
+    @property
+    def has_rowid(self) -> bool:
+        """Whether its rows have numbers of their own."""
+        return "without" not in spelling(self.options)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether it is STRICT."""
+        return "strict" in spelling(self.options)
+
+    @property
+    def rowid_alias(self) -> Column | None:
+        """The column that is the number of the row (sqlite.org/lang_createtable, ROWIDs)."""
+        key = self.primary_key
+        if key is None or len(key.columns) != 1 or not self.has_rowid:
+            return None
+        column = self.column(key.columns[0])
+        if column is None or spelling(column.type) != ("integer",):
+            return None
+        # A quirk that was never mended: of a column's own key DESC makes an index.
+        return None if key in column.clauses and "desc" in spelling(key.text) else column
+
     def column(self, name: str) -> Column | None:
         """Return a column; SQLite's names have no case."""
-        return next((c for c in self.columns if c.name.lower() == name.lower()), None)
+        return next((c for c in self.columns if folded(c.name) == folded(name)), None)
 
 
 def parse(sql: str) -> Table:
@@ -118,13 +141,19 @@ def render(table: Table) -> str:
     return f"CREATE TABLE {quoted(table.name)} (\n\t{body}\n) {table.options}".rstrip()
 
 
-def insert_into(statement: str, names: Mapping[str, str], left_out: Collection[str]) -> str:
+def insert_into(
+    statement: str,
+    names: Mapping[str, str],
+    left_out: Collection[str],
+    besides: Collection[str] = (),
+) -> str:
     """Return an ``INSERT INTO t (...) SELECT ... FROM ...`` that fills other columns.
 
     Args:
         statement: what Alembic's rebuild copies the rows with.
         names: what some of the columns are called now.
         left_out: columns (by their names in the statement) that cannot be written to.
+        besides: what is copied too, as it is called in both tables.
     """
     found = list(tokens(statement))
     opening = next(i for i, token in enumerate(found) if token.text == "(")
@@ -132,10 +161,12 @@ def insert_into(statement: str, names: Mapping[str, str], left_out: Collection[s
     end = next(i for i in _at_the_top(found) if found[i].word == "FROM")
     written = [unquoted(item[0].text) for item in _items(found[opening + 1 : closing])]
     sources = [_slice(statement, item) for item in _items(found[closing + 2 : end])]
-    pairs = [
+    without = set(map(folded, left_out))
+    pairs = [(name, name) for name in besides]
+    pairs += [
         (quoted(names.get(name, name)), source)
         for name, source in zip(written, sources, strict=True)
-        if name not in left_out
+        if folded(name) not in without
     ]
     return (
         f"{statement[: found[opening].start]}({', '.join(name for name, _ in pairs)})"

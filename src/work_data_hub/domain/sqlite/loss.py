@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sqlite.text import names_in, spelling
+from work_data_hub.domain.sqlite.text import folded
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Iterable, Sequence
 
     from work_data_hub.domain.sql.statement import Action
-    from work_data_hub.domain.sqlite.ddl import Clause, Table
+    from work_data_hub.domain.sqlite.ddl import Clause
 
 _SAID = re.compile(r"/\*\s*loses:(.*?)\*/", re.DOTALL | re.IGNORECASE)
 
@@ -25,10 +25,17 @@ class Loss:
     Attributes:
         what: kind, name and table.
         keep: how to write the revision so that it is kept, or so that its loss is asked for.
+        name: of what is counted or explained in ``what``: the same in every database.
     """
 
     what: str
     keep: str
+    name: str = ""
+
+    @property
+    def said(self) -> str:
+        """What a comment calls it, which it must not end."""
+        return (self.name or self.what).replace("*/", "* /")
 
 
 def refuse(losses: Sequence[Loss]) -> None:
@@ -47,25 +54,40 @@ class Consent:
 
     def __init__(self) -> None:
         self._may_go: list[str] = []
+        self._dropped: set[tuple[str, str]] = set()
 
-    def note(self, action: Action, statement: str) -> None:
-        """Note what a statement says."""
-        self._may_go += [text.strip().lower() for text in _SAID.findall(statement)]
-        if action.verb == "DROP" and action.kind in ("INDEX", "TRIGGER"):
-            self._may_go.append(f"{action.kind} {action.name}".lower())
+    def note(self, statement: str) -> None:
+        """Note what the comments of a statement say."""
+        self._may_go += [_plain(text) for text in _SAID.findall(statement)]
+
+    def note_drop(self, action: Action) -> None:
+        """Note what a statement drops by its name, or makes again."""
+        named = (action.kind, folded(action.name))
+        if action.verb == "DROP":
+            self._dropped.add(named)
+        elif action.verb == "CREATE":
+            self._dropped.discard(named)
 
     def names(self, kind: str, name: str) -> bool:
         """Whether an index or a trigger may go."""
-        return f"{kind} {name}".lower() in self._may_go
+        return (kind.upper(), folded(name)) in self._dropped
 
     def covers(self, loss: Loss) -> bool:
         """Whether something may be lost."""
-        return any(loss.what.lower() in text for text in self._may_go)
+        names = "|".join(re.escape(_plain(name)) for name in (loss.what, loss.said))
+        said = re.compile(f"(?:^|;) ?(?:{names}) ?(?:;|$)")
+        return any(said.search(text) for text in self._may_go)
 
+    def refuse(self, losses: Iterable[Loss]) -> None:
+        """Roll the revision back when it would lose what it did not say, and say how to say it.
 
-def with_way_out(loss: Loss) -> Loss:
-    """Return the loss with what a revision must say to agree to it."""
-    return Loss(loss.what, f"{loss.keep}; if it is to go, say so: /* loses: {loss.what} */")
+        Raises:
+            RefusedError: as ``refuse``.
+        """
+        left = [loss for loss in losses if not self.covers(loss)]
+        names = "; ".join(dict.fromkeys(loss.said for loss in left))
+        way_out = f"if it is to go, say so in a statement: /* loses: {names} */"
+        refuse([replace(loss, keep=f"{loss.keep}; {way_out}") for loss in left])
 
 
 def described(clause: Clause) -> str:
@@ -89,88 +111,5 @@ def drop_first(clause: Clause) -> str:
     return "drop it first: batch_alter_table(..., naming_convention=...) gives it a name for that"
 
 
-def lost(before: Table, after: Table, unique: Collection[frozenset[str]] = ()) -> Iterator[Loss]:
-    """Yield what the new CREATE TABLE does not say any more.
-
-    A type, a default, NOT NULL and a column that is left out are what such a rebuild is written
-    for. A constraint that another one on the same columns replaces is not lost.
-
-    Args:
-        before: the table that was dropped.
-        after: the one that has its name now.
-        unique: the columns, in lower case, of unique indexes that exist besides.
-    """
-    for what, clause in (*_of_columns(before, after), *_of_table(before, after, set(unique))):
-        yield Loss(f"{what} of {before.name}", f"write it into the new CREATE TABLE: {clause}")
-
-
-def _of_columns(before: Table, after: Table) -> Iterator[tuple[str, str]]:
-    for old in before.columns:
-        new = after.column(old.name)
-        for kind in ("COLLATE", "GENERATED"):
-            clause = old.clause(kind)
-            if clause is not None and new is not None and new.clause(kind) is None:
-                yield f"{_line(clause)} on column {old.name}", f"{old.written} {_line(clause)}"
-
-
-def _of_table(
-    before: Table, after: Table, unique: Collection[frozenset[str]]
-) -> Iterator[tuple[str, str]]:
-    if before.autoincrements and not after.autoincrements:
-        yield "AUTOINCREMENT", "PRIMARY KEY AUTOINCREMENT"
-    if "strict" in spelling(before.options) and "strict" not in spelling(after.options):
-        yield "STRICT", "STRICT, after the closing parenthesis"
-    gone = {column.name.lower() for column in before.columns if after.column(column.name) is None}
-    for clause in before.clauses:
-        if clause.kind == "CHECK" and _check_is_lost(clause, before, after, gone):
-            yield described(clause), _line(clause)
-        if clause.kind == "UNIQUE" and not gone & _columns(clause):
-            kept = _columns(clause) in {*unique, *map(_columns, _keys(after))}
-            yield from () if kept else [(described(clause), _line(clause))]
-        if clause.kind == "FOREIGN KEY" and not gone & _columns(clause):
-            yield from _lost_foreign_key(clause, after)
-
-
-def _lost_foreign_key(clause: Clause, after: Table) -> Iterator[tuple[str, str]]:
-    called = f"FOREIGN KEY ({', '.join(clause.columns)}) to {clause.target}"
-    alike = [c for c in after.clauses if c.kind == clause.kind and _columns(c) == _columns(clause)]
-    if not alike:
-        yield called, _line(clause)
-    for action in ("on delete", "on update", "deferrable"):
-        if alike and action in _words(clause) and not any(action in _words(c) for c in alike):
-            yield f"{action.upper()} of {called}", _line(clause)
-
-
-def _check_is_lost(clause: Clause, before: Table, after: Table, gone: Collection[str]) -> bool:
-    """Whether no CHECK is the same, or new and about one of its columns."""
-    columns = {column.name.lower() for column in before.columns} & names_in(clause.text)
-    if columns and columns.issubset(gone):
-        return False
-    old = {_condition(c) for c in before.clauses if c.kind == "CHECK"}
-    for other in after.clauses:
-        if other.kind == "CHECK":
-            replaces = _condition(other) not in old and columns & names_in(other.text)
-            if replaces or _condition(other) == _condition(clause):
-                return False
-    return True
-
-
-def _condition(clause: Clause) -> tuple[str, ...]:
-    words = spelling(clause.text)
-    return words[words.index("check") :]
-
-
-def _keys(table: Table) -> Iterator[Clause]:
-    return (clause for clause in table.clauses if clause.kind in ("UNIQUE", "PRIMARY KEY"))
-
-
-def _columns(clause: Clause) -> frozenset[str]:
-    return frozenset(name.lower() for name in clause.columns)
-
-
-def _words(clause: Clause) -> str:
-    return " ".join(spelling(clause.text)).replace("not deferrable", "")
-
-
-def _line(clause: Clause) -> str:
-    return " ".join(clause.text.split())
+def _plain(text: str) -> str:
+    return folded(" ".join(text.split()))

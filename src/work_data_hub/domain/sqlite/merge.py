@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
 from work_data_hub.domain.sqlite.loss import Loss, described, drop_first
-from work_data_hub.domain.sqlite.text import names_in, spelling
+from work_data_hub.domain.sqlite.text import folded, names_in, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -59,7 +59,7 @@ class _Merger:
     def __init__(self, original: Table, base: Table, wanted: Table, wishes: Wishes) -> None:
         self._original, self._base, self._wanted = original, base, wanted
         self._wishes = wishes
-        self._dropped = {name.lower() for name in wishes.dropped}
+        self._dropped = {folded(name) for name in wishes.dropped}
         self.losses: list[Loss] = []
 
     def table(self) -> Table:
@@ -118,16 +118,14 @@ class _Merger:
 
     def _left_out(self, rule: Clause) -> bool:
         """Whether it is Alembic that leaves it out, because of a column that is dropped."""
-        dropped = {name.lower() for name in rule.columns} & self._dropped
+        dropped = {folded(name) for name in rule.columns} & self._dropped
         return bool(dropped) and (rule.name is None or rule.name in self._wishes.constraints)
 
     def _key_changed(self) -> bool:
-        original, base, wanted = (
-            table.primary_key for table in (self._original, self._base, self._wanted)
-        )
+        base, wanted = self._base.primary_key, self._wanted.primary_key
         had = self._original.autoincrements
         wish = self._wishes.autoincrement
-        if _columns(original) != _columns(wanted):
+        if _columns(base) != _columns(wanted):
             return True
         renamed = base is not None and wanted is not None and base.name != wanted.name
         if renamed and had and wish is None:
@@ -180,7 +178,7 @@ class _Merger:
             return False
         if clause.kind == "PRIMARY KEY":
             return False
-        gone = [name for name in clause.columns if name.lower() in self._dropped]
+        gone = [name for name in clause.columns if folded(name) in self._dropped]
         if gone and len(gone) < len(clause.columns):
             self._lose(described(clause), drop_first(clause))
         return bool(gone)
@@ -196,7 +194,7 @@ class _Merger:
 
     def _check_renamed_away(self, removed: Iterable[Clause], new: Sequence[Clause]) -> None:
         """Refuse what Alembic drops by itself: the CHECK of a Boolean or Enum that is renamed."""
-        names = {name.lower() for name in self._wishes.renamed}
+        names = {folded(name) for name in self._wishes.renamed}
         for clause in removed:
             touched = names_in(clause.text) & names if clause.kind == "CHECK" else set()
             again = any(c.kind == "CHECK" and names_in(c.text) & touched for c in new)
@@ -210,7 +208,7 @@ class _Merger:
     def _check_forgotten_columns(self) -> None:
         for column in self._original.columns:
             known = self._base.column(column.name) or self._wanted.column(column.name)
-            if known is None and column.name.lower() not in self._dropped:
+            if known is None and folded(column.name) not in self._dropped:
                 keep = "name it in the table passed as copy_from, or leave copy_from out"
                 self._lose(f"column {column.name}", keep)
 
@@ -251,7 +249,7 @@ def _text(column: Column, kind: str) -> tuple[str, ...]:
 
 
 def _columns(key: Clause | None) -> tuple[str, ...]:
-    return () if key is None else tuple(name.lower() for name in key.columns)
+    return () if key is None else tuple(folded(name) for name in key.columns)
 
 
 def _rules_not_in(table: Table, other: Table) -> list[Clause]:
@@ -275,11 +273,11 @@ def _same(rule: Clause, clause: Clause) -> bool:
             return spelling(rule.text) == spelling(clause.text)
         return rule.name == clause.name
     columns = _columns(rule) == _columns(clause)
-    return columns and rule.target.lower() == clause.target.lower() and _same_target(rule, clause)
+    return columns and folded(rule.target) == folded(clause.target) and _same_target(rule, clause)
 
 
 def _same_target(rule: Clause, clause: Clause) -> bool:
-    ours, theirs = ([n.lower() for n in c.target_columns] for c in (rule, clause))
+    ours, theirs = ([folded(n) for n in c.target_columns] for c in (rule, clause))
     return ours == theirs or not ours or not theirs
 
 

@@ -3,37 +3,48 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from string import ascii_lowercase, ascii_uppercase
 
 from work_data_hub.domain.sql.lexer import Token, tokens, unquoted
+
+
+def folded(name: str) -> str:
+    """Return a name as SQLite compares it: without case in ASCII, and as it is beyond."""
+    return name.translate(_TO_LOWER_CASE)
 
 
 def spelling(sql: str) -> tuple[str, ...]:
     """Return what stays when case, spaces, comments and the quotes of names mean nothing."""
     return tuple(
-        token.text if token.kind == "string" else unquoted(token.text).lower()
+        token.text if token.kind == "string" else folded(unquoted(token.text))
         for token in tokens(sql)
     )
 
 
 def names_in(sql: str) -> frozenset[str]:
-    """Return, in lower case, what may be a name of a column or table; functions are left out."""
+    """Return, folded, what may be a name of a column or table; functions are left out."""
     found = [*tokens(sql), Token("mark", ";", 0, 0)]
     return frozenset(
-        unquoted(token.text).lower()
+        folded(unquoted(token.text))
         for token, following in pairwise(found)
         if token.kind in ("word", "quoted") and following.text != "("
     )
 
 
+def all_names_in(sql: str) -> frozenset[str]:
+    """Return, folded, also what is a name in a string only: an argument of a virtual table."""
+    return names_in(sql) | {folded(unquoted(t.text)) for t in tokens(sql) if t.kind == "string"}
+
+
 def names_that_may_turn_into_strings(sql: str) -> frozenset[str]:
-    """Return, in lower case, the names in double quotes that nothing qualifies.
+    """Return, folded, the names in double quotes that nothing qualifies.
 
     When there is no such column SQLite takes them for strings and reports nothing
     (sqlite.org/quirks, "Double-quoted String Literals Are Accepted").
     """
     found = [Token("mark", ";", 0, 0), *tokens(sql)]
     return frozenset(
-        unquoted(token.text).lower()
+        folded(unquoted(token.text))
         for previous, token in pairwise(found)
         if token.text[0] == '"' and previous.text != "." and previous.word != "AS"
     )
@@ -42,3 +53,6 @@ def names_that_may_turn_into_strings(sql: str) -> frozenset[str]:
 def from_parenthesis_on(sql: str) -> str:
     """Return a CREATE INDEX without the names of the index and its table."""
     return next(sql[token.start :] for token in tokens(sql) if token.text == "(")
+
+
+_TO_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)

@@ -70,6 +70,15 @@ class Project:
         """Run a script that must be refused. Return what was said."""
         return self.refused_run(lambda: self.existing(script))
 
+    def refused_body(self, body: str) -> str:
+        """Run a revision that must be refused. Return what was said."""
+
+        def run() -> None:
+            self.revision(body)
+            self.upgrade()
+
+        return self.refused_run(run)
+
     def refused_run(self, run: Callable[[], None]) -> str:
         """Add and run a revision that must be refused. Return what was said."""
         before, last = self.contents(), self._last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from work_data_hub.domain.sqlite.census import (
 from work_data_hub.domain.sqlite.column_names import renames, with_names
 from work_data_hub.domain.sqlite.loss import refuse
 from work_data_hub.domain.sqlite.merge import Wishes
+from work_data_hub.domain.sqlite.rowids import key_of, moved, moved_rows, name_of_rowid
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 
@@ -48,10 +50,11 @@ class BatchRebuild:
 
     def __init__(self, raw: sqlite3.Connection, batch: ApplyBatchImpl) -> None:
         self._raw = raw
-        self.table = str(batch.table.name)
         self.temporary = str(batch.temp_table_name)
         _refuse_what_stands_in_the_way(raw, batch)
-        self._census = sqlite_census.take(raw, self.table)
+        self._census = sqlite_census.take(raw, str(batch.table.name))
+        self.table = self._census.table
+        self._original = sqlite_census.parsed(self._census.sql, self.table)
         self._new_names = _new_names(batch)
         self._dropped = {column.name for column in batch.table.c} - set(batch.columns)
         self._merged, losses = self._merge(batch)
@@ -67,12 +70,18 @@ class BatchRebuild:
         word = statement.split(maxsplit=1)[0].upper()
         if word == "CREATE":
             return sqlite_ddl.render(self._merged)
+        if word == "ALTER":
+            # The batch may have been asked for in another case than the table's own.
+            return f"ALTER TABLE {quoted(self.temporary)} RENAME TO {quoted(self.table)}"
         if word != "INSERT":
             return statement
         old_names = {new: old for old, new in self._new_names.items()}
         generated = [c.name for c in self._merged.columns if c.clause("GENERATED") is not None]
         return sqlite_ddl.insert_into(
-            statement, old_names, {self._new_names.get(name, name) for name in generated}
+            statement,
+            old_names,
+            {self._new_names.get(name, name) for name in generated},
+            self._numbers(),
         )
 
     def finish(self) -> set[tuple[str, str]]:
@@ -93,6 +102,7 @@ class BatchRebuild:
         refuse([loss for loss in lost if loss is not None])
         refuse(
             [
+                *self._moved_rows(),
                 *new_faults(self._census, sqlite_census.faults(self._raw)),
                 *silent_faults(sqlite_census.dependents(self._raw), self.table, self._dropped),
             ]
@@ -100,14 +110,28 @@ class BatchRebuild:
         self._rename_columns()
         return {(kind, name) for kind, name, _ in made}
 
+    def _numbers(self) -> list[str]:
+        """Return what is to be copied besides, so that rows keep the numbers that no column is."""
+        number = name_of_rowid(self._original, self._merged)
+        return [] if number is None or self._merged.rowid_alias is not None else [number]
+
+    def _moved_rows(self) -> Iterable[Loss]:
+        census = self._census
+        if self._numbers() or not census.found_by:
+            return
+        after = sqlite_census.rowids_of(
+            self._raw, replace(self._merged, name=self.table), key_of(self._original)
+        )
+        if moved(census.rowids, after):
+            yield moved_rows(self.table, census.found_by)
+
     def _merge(self, batch: ApplyBatchImpl) -> tuple[sqlite_ddl.Table, Sequence[Loss]]:
         base, wanted = _base_and_wanted(batch)
         old_names = {new: old for old, new in self._new_names.items()}
-        original = parsed(self._census.sql, self.table)
         return sqlite_merge.merge(
-            original,
-            parsed(base, self.table),
-            with_names(parsed(wanted, self.table), old_names, itself=self.table),
+            self._original,
+            sqlite_census.parsed(base, self.table),
+            with_names(sqlite_census.parsed(wanted, self.table), old_names, itself=self.table),
             Wishes(
                 dropped=frozenset(self._dropped),
                 replaced=frozenset(_replaced(batch)),
@@ -237,21 +261,6 @@ def _make_writable(base: sa.Column[Any], wanted: sa.Column[Any]) -> None:
         and str(base.computed.sqltext) == str(wanted.computed.sqltext)
     ):
         base.computed.sqltext = wanted.computed.sqltext = sa.text("0")
-
-
-def parsed(sql: str, table: str) -> sqlite_ddl.Table:
-    """Take a CREATE TABLE apart.
-
-    Raises:
-        RefusedError: it cannot be read.
-    """
-    try:
-        return sqlite_ddl.parse(sql)
-    except ValueError as error:
-        raise RefusedError(
-            f"the CREATE TABLE of {table} cannot be read: {error}",
-            hint="rebuild the table by hand (sqlite.org/lang_altertable, 12 steps)",
-        ) from error
 
 
 def _wished_autoincrement(batch: ApplyBatchImpl) -> bool | None:

@@ -6,11 +6,24 @@ import sqlite3
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sql.lexer import quoted
-from work_data_hub.domain.sqlite.census import Census, Dependent, Fault, Index, event_of, use_of
+from work_data_hub.domain.sqlite import ddl
+from work_data_hub.domain.sqlite.census import (
+    Census,
+    Dependent,
+    Fault,
+    Index,
+    event_of,
+    is_virtual,
+    use_of,
+)
 from work_data_hub.domain.sqlite.loss import Loss
+from work_data_hub.domain.sqlite.rowids import found_by_rowid, key_of, name_of_rowid
+from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+    from work_data_hub.domain.sqlite.rowids import Rowids
 
 
 def exists(raw: sqlite3.Connection, name: str, kind: str = "table") -> bool:
@@ -19,6 +32,15 @@ def exists(raw: sqlite3.Connection, name: str, kind: str = "table") -> bool:
         "SELECT 1 FROM main.sqlite_master WHERE type = ? AND name = ? COLLATE NOCASE", (kind, name)
     )
     return found.fetchone() is not None
+
+
+def name_of(raw: sqlite3.Connection, table: str) -> str:
+    """Return what a table that exists is called, in the case of its own name."""
+    (name,) = raw.execute(
+        "SELECT name FROM main.sqlite_master WHERE type = 'table' AND name = ? COLLATE NOCASE",
+        (table,),
+    ).fetchone()
+    return str(name)
 
 
 def sql_of(raw: sqlite3.Connection, table: str) -> str:
@@ -30,12 +52,29 @@ def sql_of(raw: sqlite3.Connection, table: str) -> str:
     return str(sql)
 
 
+def parsed(sql: str, table: str) -> ddl.Table:
+    """Take a CREATE TABLE apart.
+
+    Raises:
+        RefusedError: it cannot be read.
+    """
+    try:
+        return ddl.parse(sql)
+    except ValueError as error:
+        raise RefusedError(
+            f"the CREATE TABLE of {table} cannot be read: {error}",
+            hint="rebuild the table by hand (sqlite.org/lang_altertable, 12 steps)",
+        ) from error
+
+
 def take(raw: sqlite3.Connection, table: str) -> Census:
     """Look at a table that exists. Rows are counted: that takes time as the table is long."""
+    table, sql = name_of(raw, table), sql_of(raw, table)
     counted = {table, *children_of(raw, table)}
+    found_by = list(found_by_rowid([*dependents(raw), *virtual_tables(raw)], table))
     return Census(
         table,
-        sql_of(raw, table),
+        sql,
         {name: count(raw, name) for name in counted},
         {index.name: index for index in indexes_of(raw, table)},
         dict(
@@ -47,6 +86,8 @@ def take(raw: sqlite3.Connection, table: str) -> Census:
         ),
         sequence_of(raw, table),
         {fault.what for fault in faults(raw)},
+        found_by,
+        _rowids(raw, sql, table) if found_by and not is_virtual(sql) else None,
     )
 
 
@@ -139,6 +180,32 @@ def dependents(raw: sqlite3.Connection) -> list[Dependent]:
     return list(map(Dependent._make, rows))
 
 
+def virtual_tables(raw: sqlite3.Connection) -> list[Dependent]:
+    """Return every virtual table, in the order in which they were made."""
+    rows = raw.execute(
+        "SELECT 'virtual table', name, tbl_name, sql FROM main.sqlite_master"
+        " WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE %' ORDER BY rowid"
+    )
+    return list(map(Dependent._make, rows))
+
+
+def rowids_of(raw: sqlite3.Connection, table: ddl.Table, key: Collection[str]) -> Rowids | None:
+    """Return the number and the key of each row; None when the numbers cannot be read.
+
+    Args:
+        raw: the driver's connection.
+        table: that exists.
+        key: the columns by which a row is known besides; no key where one of them is not there.
+    """
+    number = name_of_rowid(table)
+    if number is None:
+        return None
+    columns = key if all(table.column(name) is not None for name in key) else ()
+    wanted = ", ".join([number, *map(quoted, columns)])
+    rows = raw.execute(f"SELECT {wanted} FROM main.{quoted(table.name)}")  # noqa: S608
+    return {row[0]: row[1:] for row in rows}
+
+
 def faults(raw: sqlite3.Connection) -> Iterator[Fault]:
     """Compile every view and every trigger, as its use would; yield those that fail."""
     events: dict[tuple[str, str], list[str]] = {}
@@ -150,6 +217,11 @@ def faults(raw: sqlite3.Connection) -> Iterator[Fault]:
     for (table, event), names in events.items():
         if reason := _refusal(raw, use_of(table, event, _columns(raw, table))):
             yield Fault("trigger", f"trigger {' or '.join(sorted(names))} of {table}", reason)
+
+
+def _rowids(raw: sqlite3.Connection, sql: str, name: str) -> Rowids | None:
+    table = parsed(sql, name)
+    return rowids_of(raw, table, key_of(table))
 
 
 def _columns(raw: sqlite3.Connection, table: str) -> list[str]:

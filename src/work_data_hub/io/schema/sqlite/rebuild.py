@@ -107,6 +107,7 @@ class RebuildGuard:
         """A statement of the revision is about to run; return what is run in its place."""
         if self._revision is None:
             return statement
+        self._revision.handwritten.hear(statement)
         chosen = [self._exchanged(self._revision, each) for each in _single(statement)]
         return chosen[0] if len(chosen) == 1 else statement
 
@@ -158,15 +159,15 @@ class RebuildGuard:
         if (action.verb, action.kind) == ("CREATE", "TABLE") and action.name in revision.planned:
             revision.running = revision.planned.pop(action.name)
         if revision.running is None:
-            self._before_author(revision, action, statement)
+            self._before_author(revision, action)
         elif action.name == revision.running.temporary:
             if action.new_name is not None:
                 self._begin_legacy_alter()
             statement = revision.running.rewritten(statement)
         return statement
 
-    def _before_author(self, revision: _Revision, action: Action, statement: str) -> None:
-        revision.handwritten.before(action, statement)
+    def _before_author(self, revision: _Revision, action: Action) -> None:
+        revision.handwritten.before(action)
         if action.new_name is not None and revision.handwritten.is_missing(action.new_name):
             self._begin_legacy_alter()
         if action.verb == "CREATE" and (action.kind, action.name) in revision.restored:
