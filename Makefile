@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test lint check clean
+.PHONY: help install run test lint check mutants clean
 
 help: ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -35,5 +35,8 @@ lint: install ## check types, style and the rings
 
 check: lint test ## all that CI checks
 
+mutants: install ## mutate the rooms that carry promises, at random, and see what no test notices
+	$(BIN)/python tests/mutants.py --count $(or $(COUNT),100)
+
 clean: ## remove the virtual environment and the caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .mutants build dist
