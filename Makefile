@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test lint check mutants clean
+.PHONY: help install run test lint check fuzz mutants clean
 
 help: ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -34,6 +34,10 @@ lint: install ## check types, style and the rings
 	$(BIN)/lint-imports
 
 check: lint test ## all that CI checks
+
+fuzz: install ## run the fuzzers for long; SEED=N draws the same again
+	$(BIN)/python -m pytest --numprocesses auto -m hypothesis --timeout 7200 \
+		--hypothesis-profile long --hypothesis-seed $(or $(SEED),$(shell date +%s))
 
 mutants: install ## mutate the rooms that carry promises, at random, and see what no test notices
 	$(BIN)/python tests/mutants.py --count $(or $(COUNT),100)

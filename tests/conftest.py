@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
 
 from work_data_hub.config import get_settings
@@ -35,10 +36,29 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).parents[1]
 
 
-def pytest_report_header() -> str:
-    """Say which pooler the tests of one run against."""
+# How many examples a fuzzer runs whose one example works on a few databases; one that costs
+# nothing takes a multiple of it (`settings.default.max_examples`).
+settings.register_profile(
+    "quick",
+    max_examples=6,
+    deadline=None,
+    database=None,
+    print_blob=True,
+    # Databases are made by each example, not by the fixtures that make them.
+    suppress_health_check=[*HealthCheck],
+)
+settings.register_profile("long", settings.get_profile("quick"), max_examples=300)
+settings.load_profile("quick")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which pooler the tests of one run against, and what the fuzzers draw from."""
     found = shutil.which("pgbouncer") or shutil.which("/usr/sbin/pgbouncer")
-    return f"transaction pooler: {found or 'a stand-in, PgBouncer is not installed'}"
+    profile = config.getoption("--hypothesis-profile") or "quick"
+    return [
+        f"transaction pooler: {found or 'a stand-in, PgBouncer is not installed'}",
+        f"fuzzers: profile {profile}, seed {config.getoption('--hypothesis-seed')}",
+    ]
 
 
 @pytest.fixture(autouse=True)
