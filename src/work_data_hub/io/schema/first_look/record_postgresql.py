@@ -18,7 +18,7 @@ from work_data_hub.domain.record.record import (
     deciding_rows,
 )
 from work_data_hub.io.schema.first_look.libpq import LibpqConnection, NoAnswerError
-from work_data_hub.io.schema.record.pins import facts_question, postgresql_pin
+from work_data_hub.io.schema.record.question import facts_question
 
 if TYPE_CHECKING:
     from work_data_hub.config.database_address import DatabaseAddress
@@ -42,11 +42,10 @@ def read_postgresql(address: DatabaseAddress) -> DatabaseRecord | None:
             if sorted(found["framework_tables"]) != [[schema, name] for name in sorted(NAMES)]:
                 return None
             rows = json.loads(connection.ask(_postgresql_rows(schema)))
-        pin = postgresql_pin(found["system_identifier"], found["database_oid"])
         return as_record(
             ((version,) for version in rows["versions"]),
             rows["identities"],
-            pin,
+            found["pin"],
             rows["interrupted"],
             rows["journal"],
         )

@@ -18,7 +18,7 @@ from work_data_hub.domain.record.record import (
     as_record,
     deciding_rows,
 )
-from work_data_hub.io.schema.record.pins import file_pin
+from work_data_hub.io.schema.pins import file_pin
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from work_data_hub.io.schema.engine import driver_connection, sqlite_file
+from work_data_hub.io.schema.pins import file_pin
 from work_data_hub.io.schema.record.framework_tables import IDENTITY, NAMES
-from work_data_hub.io.schema.record.pins import facts_question, file_pin, postgresql_pin
+from work_data_hub.io.schema.record.question import facts_question
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection
@@ -23,6 +23,7 @@ class DatabaseFacts:
     """The surroundings of a run.
 
     Attributes:
+        name: what a person confirms: what PostgreSQL calls the database; the name of a file.
         user: who the database says we are; None where it knows no users.
         schema: where Alembic's version table is or will be; None where there are none.
         pin: what a copy of this database cannot inherit.
@@ -31,6 +32,7 @@ class DatabaseFacts:
         backend_pid: the server process of the connection; None on SQLite.
     """
 
+    name: str
     user: str | None
     schema: str | None
     pin: str
@@ -50,7 +52,8 @@ def read_facts(connection: Connection, version_table: str, schema: str | None) -
         names = frozenset(sa.inspect(connection).get_table_names(schema=schema))
         found = names & NAMES
         schemas = (schema,) if IDENTITY in found else ()
-        return DatabaseFacts(None, schema, _file_pin(connection.engine.url), found, schemas, None)
+        name, pin = _of_file(connection.engine.url)
+        return DatabaseFacts(name, None, schema, pin, found, schemas, None)
     preparer = connection.dialect.identifier_preparer
     qualified = preparer.quote(version_table)
     if schema is not None:
@@ -58,27 +61,21 @@ def read_facts(connection: Connection, version_table: str, schema: str | None) -
     parameters = {"schema": schema, "version_table": qualified, "names": sorted(NAMES)}
     row = connection.execute(_POSTGRESQL, parameters).one()
     return DatabaseFacts(
+        name=row.name,
         user=row.database_user,
         schema=row.schema,
-        pin=postgresql_pin(row.system_identifier, row.database_oid),
+        pin=row.pin,
         framework_tables=frozenset(n for s, n in row.framework_tables if s == row.schema),
         identity_schemas=tuple(sorted(s for s, n in row.framework_tables if n == IDENTITY)),
         backend_pid=row.backend_pid,
     )
 
 
-def _file_pin(url: URL) -> str:
-    """Return what tells a SQLite file from its copy: a copy is another inode."""
+def _of_file(url: URL) -> tuple[str, str]:
+    """Return the name of a SQLite file, and its pin."""
     file = sqlite_file(url)
-    if file is None or not file.exists():
-        return f"{url.get_backend_name()}:memory"
-    return file_pin(file)
-
-
-def name_of(url: URL) -> str:
-    """Return the name that a person confirms: the database's, or that of its file."""
-    file = sqlite_file(url)
-    return Path(file).name if file is not None else (url.database or ":memory:")
+    name = ":memory:" if file is None else file.name
+    return name, "sqlite:memory" if file is None or not file.exists() else file_pin(file)
 
 
 def is_local(connection: Connection) -> bool:

@@ -20,7 +20,7 @@ from work_data_hub.domain.record.target import (
     strictest,
 )
 from work_data_hub.errors import RefusedError
-from work_data_hub.io.schema.record.facts import is_local, name_of, read_facts
+from work_data_hub.io.schema.record.facts import is_local, read_facts
 from work_data_hub.io.schema.record.framework_tables import IDENTITY, framework_tables
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ def read_target(connection: Connection, facts: DatabaseFacts, session: Environme
     found = [_read(connection, schema) for schema in facts.identity_schemas]
     recorded = [identity for identity in found if identity is not None]
     if not recorded:
-        return Target(name_of(connection.engine.url), local, None, session)
+        return Target(facts.name, local, None, session)
     # Another schema may hold another history of the same database.
     identity = with_environment(recorded[0], strictest(one.environment for one in recorded))
     if identity.pin != facts.pin:
         identity = identity_of_copy(
             identity, new_id=str(uuid4()), pin=facts.pin, session=session, is_local=local
         )
-    return Target(name_of(connection.engine.url), local, identity, session)
+    return Target(facts.name, local, identity, session)
 
 
 def new_identity(environment: EnvironmentClass, pin: str) -> Identity:

@@ -1,16 +1,8 @@
-"""The pins of a database, what its copy cannot inherit; and how PostgreSQL is asked for its own."""
+"""How PostgreSQL is asked for what a run must know of it: once, in one round trip."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-def file_pin(file: Path) -> str:
-    """Return what tells a SQLite file from its copy: a copy is another inode."""
-    return f"sqlite:{file.stat().st_ino}"
+from work_data_hub.io.schema.pins import POSTGRESQL_PIN
 
 
 def facts_question(schema: str, version_table: str, names: str) -> str:
@@ -22,10 +14,10 @@ def facts_question(schema: str, version_table: str, names: str) -> str:
         names: the expression of the framework tables' names, an array.
     """
     return f"""
-    SELECT current_user AS database_user,
+    SELECT current_database() AS name,
+           current_user AS database_user,
            coalesce({schema}, version.relnamespace::regnamespace::name, current_schema()) AS schema,
-           (SELECT system_identifier FROM pg_control_system()) AS system_identifier,
-           (SELECT oid FROM pg_database WHERE datname = current_database()) AS database_oid,
+           {POSTGRESQL_PIN} AS pin,
            pg_backend_pid() AS backend_pid,
            (SELECT coalesce(json_agg(json_build_array(n.nspname, c.relname)), '[]')
               FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -34,8 +26,3 @@ def facts_question(schema: str, version_table: str, names: str) -> str:
       FROM (SELECT to_regclass({version_table})::oid AS oid) AS wanted
       LEFT JOIN pg_class AS version ON version.oid = wanted.oid
     """  # noqa: S608  # placeholders and names of ours
-
-
-def postgresql_pin(system_identifier: object, database_oid: object) -> str:
-    """Return what a copy of a PostgreSQL database cannot inherit."""
-    return f"postgresql:{system_identifier}:{database_oid}"
