@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -421,10 +422,9 @@ def test_a_template_in_wal_mode_is_copied_whole(
 
     def fill(url: URL) -> None:
         project.fill(url)
-        with sqlite3.connect(str(url.database)) as connection:
+        with contextlib.closing(sqlite3.connect(str(url.database))) as connection, connection:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("INSERT INTO mine VALUES (2)")
-        connection.close()
 
     sqlite_clones.fill_template(template, fill)
     clones = sqlite_clones.FileClones(template / sqlite_clones.TEMPLATE, tmp_path)
@@ -546,9 +546,9 @@ def test_an_env_py_of_its_own_is_served_and_kept_from_other_databases(
     env_py.write_text(
         """
 from alembic import context
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine
 url = context.config.get_main_option("sqlalchemy.url")
-with create_engine(url).connect() as connection:
+with create_engine(url, poolclass=NullPool).connect() as connection:
     context.configure(connection=connection)
     with context.begin_transaction():
         context.run_migrations()

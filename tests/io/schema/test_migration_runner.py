@@ -132,7 +132,7 @@ def test_what_the_caller_put_on_the_config_beats_the_settings(
 
 def test_a_connection_in_memory_is_migrated_and_left_as_it_was() -> None:
     config = Config(ALEMBIC_INI)
-    with sa.create_engine("sqlite://").connect() as connection:
+    with sa.create_engine("sqlite://", poolclass=sa.NullPool).connect() as connection:
         raw = connection.connection.driver_connection
         assert raw is not None
         before = raw.isolation_level

@@ -223,7 +223,7 @@ def test_an_env_py_that_swaps_the_connection_is_found_before_the_first_statement
         "import sqlalchemy as sa\n"
         "from alembic import context\n"
         "from work_data_hub.io.schema.environment import run\n"
-        f"engine = sa.create_engine('sqlite:///{other}')\n"
+        f"engine = sa.create_engine('sqlite:///{other}', poolclass=sa.NullPool)\n"
         "with engine.connect() as connection:\n"
         "    context.config.attributes['connection'] = connection\n"
         "    run(context)\n",

@@ -190,7 +190,8 @@ def test_an_env_py_that_swaps_the_connection_is_found_under_the_command_too(
     (project / "io/schema/migrations/env.py").write_text(
         "import sqlalchemy as sa\nfrom alembic import context\n"
         "from work_data_hub.io.schema.environment import run\n"
-        f"with sa.create_engine('sqlite:///{tmp_path}/other.db').connect() as connection:\n"
+        f"other = sa.create_engine('sqlite:///{tmp_path}/other.db', poolclass=sa.NullPool)\n"
+        "with other.connect() as connection:\n"
         "    context.config.attributes['connection'] = connection\n    run(context)\n"
     )
     process = alembic("upgrade", "head", url=sqlite_url, cwd=project)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import textwrap
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -92,12 +93,10 @@ class Project:
         return f"{raised.value.message} | {raised.value.hint}"
 
     def sql(self, statement: str, *parameters: object) -> list[Any]:
-        connection = sqlite3.connect(self.file)
-        connection.execute("PRAGMA foreign_keys = ON")
-        with connection:
-            rows = connection.execute(statement, parameters).fetchall()
-        connection.close()
-        return rows
+        with closing(sqlite3.connect(self.file)) as connection:
+            connection.execute("PRAGMA foreign_keys = ON")
+            with connection:
+                return connection.execute(statement, parameters).fetchall()
 
     def schema(self, name: str) -> str:
         """Return the statement of an object, on one line and without double quotes."""
@@ -113,10 +112,15 @@ class Project:
         return {name: sql for name, sql in found if sql is not None}
 
     def contents(self) -> list[str]:
-        connection = sqlite3.connect(self.file)
-        lines = [line for line in connection.iterdump() if "work_data_hub_" not in line]
-        connection.close()
-        return lines
+        """Return the schema and every row; the driver's own dump fails at a broken foreign key."""
+        objects = self.sql("SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name")
+        rows = [
+            (name, *row)
+            for kind, name, *_ in objects
+            if kind == "table"
+            for row in self.sql('SELECT * FROM "{}"'.format(name.replace('"', '""')))
+        ]
+        return [line for line in map(repr, [*objects, *rows]) if "work_data_hub_" not in line]
 
     def assert_family_works(self) -> None:
         """Try out everything that the tables promise; needs id, code, name and amount."""

@@ -84,10 +84,8 @@ def test_a_foreign_key_that_was_broken_before_is_not_the_fault_of_the_revision(
     project: Project,
 ) -> None:
     project.existing("CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE c (p REFERENCES p)")
-    connection = sqlite3.connect(project.file)
-    with connection:
+    with closing(sqlite3.connect(project.file)) as connection, connection:
         connection.execute("INSERT INTO c VALUES (7)")
-    connection.close()
     project.batch("alter_column('p', nullable=False)", table="c")
     assert project.sql("SELECT p FROM c") == [(7,)]
 
