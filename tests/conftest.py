@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
@@ -169,19 +170,37 @@ def alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Compl
 
 
 @pytest.fixture
-def start_alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Popen[str]]:
-    """Start `alembic upgrade head` and go on beside it, to interrupt or to kill it."""
+def start_program() -> Callable[..., subprocess.Popen[str]]:
+    """Start a program and go on beside it, to interrupt or to kill it.
+
+    Ctrl-C ends it, also where the shell runs the suite in the background and has it ignored.
+    """
+
+    def start(*command: str, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    return start
+
+
+@pytest.fixture
+def start_alembic(
+    start_program: Callable[..., subprocess.Popen[str]], clean_environment: dict[str, str]
+) -> Callable[[Path, URL], subprocess.Popen[str]]:
+    """Start `alembic upgrade head`, as a program."""
 
     def start(project: Path, url: URL) -> subprocess.Popen[str]:
-        text = url.render_as_string(hide_password=False)
-        return subprocess.Popen(
-            [sys.executable, "-m", "alembic", "upgrade", "head"],
-            cwd=project,
-            env={**clean_environment, "DATABASE_URL": text},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        environment = {
+            **clean_environment,
+            "DATABASE_URL": url.render_as_string(hide_password=False),
+        }
+        command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+        return start_program(*command, cwd=project, env=environment)
 
     return start
 

@@ -121,6 +121,7 @@ def test_a_reader_that_has_seen_enough_is_no_fault(
 
 @pytest.mark.parametrize("is_json", [False, True])
 def test_ctrl_c_says_what_state_the_database_is_in(
+    start_program: Callable[..., subprocess.Popen[str]],
     wdh_environment: Callable[..., dict[str, str]],
     make_history: Callable[..., Path],
     revision_body: Callable[..., Any],
@@ -129,14 +130,8 @@ def test_ctrl_c_says_what_state_the_database_is_in(
 ) -> None:
     wait = "print('running', flush=True)\nimport time\ntime.sleep(60)"
     project = make_history([revision_body("pass"), revision_body(wait)])
-    process = subprocess.Popen(
-        [Path(sys.executable).with_name("wdh"), "db", "upgrade", *["--json"] * is_json],
-        cwd=project,
-        env=wdh_environment(database_url),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [str(Path(sys.executable).with_name("wdh")), "db", "upgrade", *["--json"] * is_json]
+    process = start_program(*command, cwd=project, env=wdh_environment(database_url))
     assert process.stdout is not None
     assert process.stdout.readline() == "running\n"
     process.send_signal(signal.SIGINT)
