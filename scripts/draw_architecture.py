@@ -25,7 +25,7 @@ PACKAGE = "work_data_hub"
 TOUR = ROOT / "ARCHITECTURE.md"
 PICTURE = ROOT / "docs" / "architecture.svg"
 SCHEMA, DOMAIN = f"{PACKAGE}.io.schema", f"{PACKAGE}.domain"
-LEAVES = [[f"{PACKAGE}.config"], [f"{PACKAGE}.errors"]]
+LEAVES = [[f"{PACKAGE}.config"], [f"{PACKAGE}.errors"], [f"{PACKAGE}.redaction"]]
 
 BOX_HEIGHT, FLOOR_HEIGHT, GAP, LETTER, MARGIN = 34, 68, 22, 7.3, 24
 COLOURS = {"cli": "#e8f0fe", "testing": "#e8f0fe", "io": "#fef7e0", "domain": "#e6f4ea"}

@@ -33,16 +33,19 @@ class WorkDataHubError(Exception):
     """The root: one line that says what is wrong, one that says what to do.
 
     Args:
-        message: what is wrong, one line, without a password.
-        hint: the way out, one line.
+        message: what is wrong, one line; secrets in it are hidden.
+        hint: the way out, one line; the same.
     """
 
     exit_code: ClassVar[int] = 2
 
     def __init__(self, message: str, *, hint: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # Imported here: who meets no fault need not pay for it.
+        from work_data_hub.redaction import without_secrets
+
+        self.message = without_secrets(message)
+        self.hint = without_secrets(hint)
+        super().__init__(self.message)
 
     def hide(self, scrub: Callable[[str], str]) -> None:
         """Take secrets out of the text: what a revision raises may hold the URL."""

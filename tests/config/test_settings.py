@@ -113,6 +113,7 @@ def test_a_bad_value_is_named_with_all_that_was_tried(
     assert "ENVIRONMENT" in refused.value.message
     assert str(project / ".env") in refused.value.message
     assert "hunter2" not in refused.value.message
+    assert (refused.value.__cause__, refused.value.__context__) == (None, None)
 
 
 def test_a_named_file_that_is_missing_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,6 +134,7 @@ def test_the_variable_with_one_underscore_is_an_error(monkeypatch: pytest.Monkey
         get_settings()
     assert "WDH_DATABASE__URI" in refused.value.hint
     assert "hunter2" not in refused.value.for_people()
+    assert (refused.value.__cause__, refused.value.__context__) == (None, None)
 
 
 def test_no_repr_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:

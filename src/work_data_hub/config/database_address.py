@@ -11,6 +11,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from work_data_hub.errors import SettingsError
+from work_data_hub.redaction import HIDDEN, is_secret, without_secrets
 
 # Migrations run synchronously: `asyncio.run` in an env.py fails inside a running event loop.
 DRIVERS = {
@@ -36,8 +37,6 @@ _PARTS = re.compile(
     r"(?:\[(?P<ipv6>[^/?]+)\]|(?P<host>[^/:?]+))?(?::(?P<port>[^/?]*))?"
     r"(?:/(?P<database>[^?]*))?(?:\?(?P<query>.*))?"
 )
-_SECRET_QUERY_KEY = re.compile(r"pass|secret|token|key$", re.IGNORECASE)
-_HIDDEN = "***"
 
 
 class DatabaseAddress(NamedTuple):
@@ -87,30 +86,34 @@ class DatabaseAddress(NamedTuple):
     def _masked_server(self) -> str:
         text = ""
         if self.username is not None:
-            secret = f":{_HIDDEN}" if self.password is not None else ""
-            text += f"{quote(self.username, safe=' +')}{secret}@".replace(quote(_HIDDEN), _HIDDEN)
+            secret = f":{HIDDEN}" if self.password is not None else ""
+            text += f"{quote(self.username, safe=' +')}{secret}@".replace(quote(HIDDEN), HIDDEN)
         if self.host is not None:
             text += f"[{self.host}]" if ":" in self.host else self.host
         if self.port is not None:
             text += f":{self.port}"
         if self.database is not None:
-            text += f"/{quote(self.database, safe=' +/')}".replace(quote(_HIDDEN), _HIDDEN)
+            text += f"/{quote(self.database, safe=' +/')}".replace(quote(HIDDEN), HIDDEN)
         return text
 
     def _masked_query(self) -> str:
         shown = []
         for key, value in sorted(self.query.items()):
             for one in (value,) if isinstance(value, str) else value:
-                text = _HIDDEN if _SECRET_QUERY_KEY.search(key) else quote_plus(one)
-                shown.append(f"{quote_plus(key)}={text}".replace(quote(_HIDDEN), _HIDDEN))
-                if _SECRET_QUERY_KEY.search(key):
+                # Others may hold one too: `options=-c password=...`.
+                text = HIDDEN if is_secret(key) else quote_plus(without_secrets(one))
+                shown.append(f"{quote_plus(key)}={text}".replace(quote(HIDDEN), HIDDEN))
+                if is_secret(key):
                     break
         return "?" + "&".join(shown) if shown else ""
 
     def secrets(self) -> list[str]:
         """Return what must never be printed."""
-        hidden = [value for key, value in self.query.items() if _SECRET_QUERY_KEY.search(key)]
-        return [one for one in (self.password, *hidden) if isinstance(one, str) and one]
+        secrets = [self.password]
+        for key, value in self.query.items():
+            if is_secret(key):
+                secrets += [value] if isinstance(value, str) else value
+        return [secret for secret in secrets if secret]
 
 
 def parse_address(text: str, *, source: str) -> DatabaseAddress:
@@ -146,16 +149,21 @@ def parse_address(text: str, *, source: str) -> DatabaseAddress:
             hint="write three slashes before a relative path and four before an absolute one:"
             " sqlite:///file.db, sqlite:////folder/file.db",
         )
-    try:
-        return _divided(driver, rest)
-    except ValueError:
-        # `from None`: the message repeats a part of the text.
-        raise _unreadable(source, "it cannot be read") from None
+    address = _divided(driver, rest)
+    if address is None:
+        raise _unreadable(source, "it cannot be read")
+    return address
 
 
-def _divided(driver: str, rest: str) -> DatabaseAddress:
+def _divided(driver: str, rest: str) -> DatabaseAddress | None:
+    """Return the parts; None when the port is no number."""
     parts = _PARTS.match(rest)
     assert parts is not None  # it matches the empty text too
+    try:
+        port = None if parts["port"] is None else int(parts["port"])
+    except ValueError:
+        # Nothing is raised here: the error repeats a part of the text, and would be its context.
+        return None
     query: dict[str, str | tuple[str, ...]] = {}
     for key, value in parse_qsl(parts["query"] or ""):
         before = query.get(key, ())
@@ -166,7 +174,7 @@ def _divided(driver: str, rest: str) -> DatabaseAddress:
         _decoded(parts["username"]),
         _decoded(parts["password"]),
         parts["host"] or parts["ipv6"],
-        None if parts["port"] is None else int(parts["port"]),
+        port,
         _decoded(parts["database"]),
         query,
     )

@@ -75,17 +75,19 @@ def get_settings() -> Settings:
     try:
         return Settings(_env_file=files)
     except ValidationError as error:
-        raise _invalid(error, files) from None
+        fault = _invalid(error, files)
     except SourceError as error:
-        raise SettingsError(
+        fault = SettingsError(
             f"the settings are not valid: {str(error).splitlines()[0]}",
             hint="WDH_DATABASE__URI is written with two underscores between DATABASE and URI",
-        ) from None
+        )
     except (UnicodeDecodeError, OSError) as error:
-        raise SettingsError(
+        fault = SettingsError(
             f"the settings cannot be read: {error.__class__.__name__} in {_listed(files)}",
             hint="the files must be readable UTF-8 text with one NAME=value on a line",
-        ) from None
+        )
+    # Not in the blocks above: what they caught holds the values, and would be the context.
+    raise fault
 
 
 def _env_files() -> tuple[Path, ...]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
+from work_data_hub.redaction import without_secrets
 from work_data_hub.testing.options import ENGINE_NAMES, EngineName, Options, add_options
 
 if TYPE_CHECKING:
@@ -223,5 +224,5 @@ def _faults_in_short(session: _Session, engine: str) -> Iterator[None]:
     cause = "".join(traceback.format_exception(fault.__cause__)) if has_cause else ""
     # `from None`: pytest would show the same chain of errors before it.
     raise pytest.fail.Exception(
-        f"{fault.for_people()}\n\n{cause}".rstrip(), pytrace=False
+        f"{fault.for_people()}\n\n{without_secrets(cause)}".rstrip(), pytrace=False
     ) from None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -159,6 +160,7 @@ def test_a_lone_percent_in_the_option_is_a_settings_error_without_the_url() -> N
     with pytest.raises(SettingsError, match="stands alone") as refused:
         command.current(config)
     assert "hunter2" not in refused.value.for_people()
+    assert "hunter2" not in "".join(traceback.format_exception(refused.value))
 
 
 def test_an_unknown_revision_is_a_history_error_that_names_the_nearest(sqlite_url: URL) -> None:

@@ -11,6 +11,7 @@ from work_data_hub.domain.sql.statement import (
     may_be_repeated,
 )
 from work_data_hub.errors import MigrationFailedError
+from work_data_hub.redaction import statement_without_secrets
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 SHOWN_STATEMENTS = 20
 _SHOWN_CHARACTERS = 80
+# A secret may begin in what is shown, and is known by what comes behind it.
+_READ_CHARACTERS = 4_000
 
 
 class Session(NamedTuple):
@@ -154,6 +157,6 @@ class Interrupted:
 
 
 def shown(text: str) -> str:
-    """Return the beginning of a statement, on one line."""
-    line = " ".join(text.split())
+    """Return the beginning of a statement, on one line, without secrets."""
+    line = " ".join(statement_without_secrets(text[:_READ_CHARACTERS]).split())
     return line if len(line) <= _SHOWN_CHARACTERS else f"{line[: _SHOWN_CHARACTERS - 3]}..."

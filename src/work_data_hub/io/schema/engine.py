@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from work_data_hub.config.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 from work_data_hub.config.database_url import address_of, mask, scrub
 from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.redaction import message_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -335,7 +336,7 @@ def _lets_others_in(error: Exception) -> bool:
 
 def unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
     """Return what a driver says when it cannot connect, or was cut off, in words."""
-    reason = scrub(first_line(getattr(error, "orig", None) or error), url)
+    reason = scrub(said(error), url)
     file = sqlite_file(url)
     if file is None and url.get_backend_name() == "sqlite":
         hint = "check the file that the URL names, and the options in it"
@@ -361,6 +362,12 @@ def is_of_driver(error: BaseException) -> bool:
         kind.__name__ == "Error" and kind.__module__.partition(".")[0] in _DRIVERS
         for kind in type(error).__mro__
     )
+
+
+def said(error: BaseException) -> str:
+    """Return what the driver says of a statement that failed, on one line, without secrets."""
+    original = getattr(error, "orig", None) or error
+    return message_without_secrets(first_line(original), getattr(error, "statement", None))
 
 
 def first_line(error: BaseException) -> str:

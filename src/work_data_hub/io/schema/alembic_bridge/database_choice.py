@@ -125,8 +125,8 @@ def _main_option(config: Config) -> str | None:
     try:
         return config.get_alembic_option("sqlalchemy.url")
     except configparser.InterpolationError:
-        # `from None`: the message repeats the URL.
-        raise SettingsError(
-            "sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
-            hint="write %% for %, or set DATABASE_URL instead",
-        ) from None
+        pass  # it repeats the URL, and would be the context of what is raised here
+    raise SettingsError(
+        "sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
+        hint="write %% for %, or set DATABASE_URL instead",
+    )

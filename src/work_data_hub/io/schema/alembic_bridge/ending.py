@@ -46,17 +46,15 @@ class Ending:
         try:
             yield
         except Exception as error:
-            from work_data_hub.config.database_url import scrub
+            from work_data_hub.io.schema.alembic_bridge.causes import hide_secrets
             from work_data_hub.io.schema.alembic_bridge.faults import as_fault
 
             asked = str(self._environment.context_opts.get("destination_rev", ""))
             scripts = self._environment.script
             fault = as_fault(error, scripts=scripts, progress=self.progress, asked=asked)
+            hide_secrets(fault, error, self.url)
             if fault is None:
                 raise
-            if self.url is not None:
-                url = self.url
-                fault.hide(lambda text: scrub(text, url))
             self._end_command(fault, error)
             if fault is error:
                 raise

@@ -28,7 +28,7 @@ from work_data_hub.errors import (
     UsageError,
     WorkDataHubError,
 )
-from work_data_hub.io.schema.engine import first_line, is_of_driver
+from work_data_hub.io.schema.engine import first_line, is_of_driver, said
 
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
 # What PgBouncer says (08P01, query_wait_timeout) when no server connection came free.
@@ -97,7 +97,7 @@ def as_fault(
         original = getattr(error, "orig", None) or error
         is_pool_full = getattr(original, "sqlstate", None) == _PROTOCOL_VIOLATION
         return MigrationFailedError(
-            f"the database refused: {first_line(original)}",
+            f"the database refused: {said(error)}",
             hint=_TWO_CONNECTIONS if is_pool_full else _CHECK_RIGHTS,
         )
     return None
@@ -231,7 +231,7 @@ def _revision_file_in(error: Exception, scripts: ScriptDirectory) -> str | None:
 
 def _named(error: Exception) -> str:
     if isinstance(error, DBAPIError):
-        return "; ".join([first_line(error.orig or error), *getattr(error, "__notes__", ())])
+        return "; ".join([said(error), *getattr(error, "__notes__", ())])
     if isinstance(error, CommandError | WorkDataHubError):
         return first_line(error)
     return f"{type(error).__name__}: {first_line(error)}"

@@ -73,7 +73,7 @@ def _create(url: URL) -> bool:
             ):
                 return False
             raise DatabaseUnavailableError(
-                f"cannot create {mask(url)}: {engine.first_line(error.orig or error)}",
+                f"cannot create {mask(url)}: {engine.said(error)}",
                 hint="let a user with the right CREATEDB create it, then run this again",
             ) from error
     return True

@@ -12,8 +12,9 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from work_data_hub.domain.sql.script import Statement, split
 from work_data_hub.domain.sql.statement import Kind, kind_of
 from work_data_hub.errors import RefusedError, SeedFailedError, UsageError
-from work_data_hub.io.schema.engine import driver_connection, first_line, foreign_keys_off
+from work_data_hub.io.schema.engine import driver_connection, foreign_keys_off, said
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
+from work_data_hub.redaction import statement_without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -267,7 +268,7 @@ def _named(
     except (SQLAlchemyError, sqlite3.Error, sqlite3.Warning, UnicodeError) as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated and moment == _AT_COMMIT:
             hint = _LOOK_FIRST
-        reason = first_line(getattr(error, "orig", None) or error)
+        reason = said(error)
         line = statement.line if moment else _line_of_fault(statement, error)
         raise _failed(path, statement, line, moment + reason, hint) from error
 
@@ -280,7 +281,7 @@ def _line_of_fault(statement: Statement, error: Exception) -> int:
 
 
 def _failed(path: Path, statement: Statement, line: int, reason: str, hint: str) -> SeedFailedError:
-    first = _shortened(statement.text.splitlines()[0], _STATEMENT_WIDTH)
+    first = _shortened(statement_without_secrets(statement.text).splitlines()[0], _STATEMENT_WIDTH)
     message = f"{path}:{line}: {_shortened(reason, _REASON_WIDTH)} (in: {first})"
     return SeedFailedError(message, hint=hint, path=path, line=line, statement=first)
 

@@ -12,6 +12,7 @@ from work_data_hub.domain.record.record import deciding_rows
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
 from work_data_hub.io.schema.record.framework_tables import framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
+from work_data_hub.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -188,7 +189,7 @@ class Journal:
             "duration_ms": round((now - started).total_seconds() * 1000),
             "checksum": source.checksum if source else None,
             "digest": source.digest if source else None,
-            "detail": detail,
+            "detail": without_secrets(detail) if detail else detail,
         }
 
     def entries(self, last: int | None = None) -> list[JournalEntry]:
@@ -207,10 +208,12 @@ class Journal:
         return sa.select(*columns).where(self._table.c.history == self._history)
 
     def _read(self, query: sa.Select[Any]) -> list[JournalEntry]:
-        return [_in_utc(JournalEntry(*row)) for row in self._connection.execute(query)]
+        return [_as_read(JournalEntry(*row)) for row in self._connection.execute(query)]
 
 
-def _in_utc(entry: JournalEntry) -> JournalEntry:
+def _as_read(entry: JournalEntry) -> JournalEntry:
     # PostgreSQL answers in the session's time zone.
     started, finished = (at.astimezone(UTC) for at in (entry.started_at, entry.finished_at))
-    return replace(entry, started_at=started, finished_at=finished)
+    # An older version of the package kept secrets.
+    detail = without_secrets(entry.detail) if entry.detail else entry.detail
+    return replace(entry, started_at=started, finished_at=finished, detail=detail)

@@ -119,7 +119,9 @@ def _executed(data: Any) -> tuple[Executed, Session | None]:
         return Executed(len(texts), texts[:SHOWN_STATEMENTS], may_be_repeated=False), None
     session = data["session"]
     indexes = [ConcurrentIndex(*index) for index in data["indexes"]]
-    executed = Executed(data["count"], data["first"], data["may_be_repeated"], indexes)
+    # An older version of the package kept secrets too.
+    first = [shown(text) for text in data["first"]]
+    executed = Executed(data["count"], first, data["may_be_repeated"], indexes)
     return executed, Session(*session) if session else None
 
 
@@ -143,6 +145,6 @@ def _running(text: str | None) -> tuple[int, Noted | None]:
     try:
         data = json.loads(text)
         index = ConcurrentIndex(*data["index"]) if data["index"] else None
-        return data["number"], Noted(data["shown"], data["may_be_repeated"], index)
+        return data["number"], Noted(shown(data["shown"]), data["may_be_repeated"], index)
     except (ValueError, TypeError, KeyError):  # of an older version: the statement itself
         return 0, Noted(shown(text), may_be_repeated=False)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from work_data_hub.config.database_url import scrub
 from work_data_hub.errors import RefusedError
-from work_data_hub.io.schema.engine import first_line
+from work_data_hub.io.schema.engine import said
 from work_data_hub.io.schema.locks.blocker_watch import BlockerWatch
 from work_data_hub.io.schema.locks.retries import is_lock_failure
 from work_data_hub.io.schema.record import history_check
@@ -160,14 +160,13 @@ class RunGuard:
         return "a part" if self._transaction_watch.was_ended else "nothing"
 
     def _record_failure(self, step: Step, error: BaseException) -> None:
-        text = first_line(getattr(error, "orig", None) or error)
         self._journal.add(
             step.revision,
             step.direction,
             outcome="failed",
             started_at=self._started_at,
             source=self._source,
-            detail=scrub(f"{type(error).__name__}: {text}", self._connection.engine.url),
+            detail=scrub(f"{type(error).__name__}: {said(error)}", self._connection.engine.url),
         )
 
     def give_way(self) -> None:
