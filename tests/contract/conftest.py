@@ -48,13 +48,19 @@ class Place:
             for statement in statements:
                 connection.exec_driver_sql(statement)
 
+    @property
+    def service(self) -> str:
+        return f"{self.database}_{self.server.port}"
+
     def service_file(self, folder: Path) -> Path:
-        file = folder / f"service-{self.database}-{self.server.port}.conf"
+        """Write the service, beside those that are there."""
+        file = folder / "services.conf"
         host, _, port = self.address.partition(":")
-        file.write_text(
-            f"[hub]\nhost={host}\nport={port}\ndbname={self.database}\nuser={self.database}\n"
-            f"password={self.server.password}\n"
-        )
+        with file.open("a") as services:
+            services.write(
+                f"[{self.service}]\nhost={host}\nport={port}\ndbname={self.database}\n"
+                f"user={self.database}\npassword={self.server.password}\n"
+            )
         return file
 
 
@@ -97,10 +103,10 @@ WAYS: dict[str, Callable[[Place, Path], Named]] = {
         f"&port={CLOSED_PORT},{at.server.port}"
     ),
     "a service": lambda at, folder: _named(
-        "postgresql://?service=hub", PGSERVICEFILE=at.service_file(folder)
+        f"postgresql://?service={at.service}", PGSERVICEFILE=at.service_file(folder)
     ),
     "PGSERVICE": lambda at, folder: _named(
-        "postgresql://", PGSERVICEFILE=at.service_file(folder), PGSERVICE="hub"
+        "postgresql://", PGSERVICEFILE=at.service_file(folder), PGSERVICE=at.service
     ),
     "PGDATABASE": lambda at, _: _named(
         f"postgresql://{at.login}@{at.address}", PGDATABASE=at.database
@@ -125,14 +131,14 @@ WAYS: dict[str, Callable[[Place, Path], Named]] = {
 @pytest.fixture(params=WAYS)
 def way(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[[Place], str]:
-    """Name a database in one of the ways: set what the environment says, and return the URL."""
+) -> Callable[[Place], Named]:
+    """Name a database in one of the ways; what the environment says is set."""
 
-    def name(place: Place) -> str:
+    def name(place: Place) -> Named:
         named = WAYS[request.param](place, tmp_path)
         for variable, value in named.environment.items():
             monkeypatch.setenv(variable, value)
-        return named.url
+        return named
 
     return name
 

@@ -21,9 +21,9 @@ def ini(make_history: Callable[..., Path], revision_body: Any) -> Path:
 
 
 def test_only_the_name_that_the_server_says_confirms_destruction(
-    way: Callable[[Any], str], place: Any, ini: Path, monkeypatch: pytest.MonkeyPatch
+    way: Callable[[Any], Any], place: Any, ini: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url = way(place)
+    url = way(place).url
     monkeypatch.setenv("ENVIRONMENT", "prod")
     get_settings.cache_clear()
     migration_runner.upgrade(url, alembic_ini=ini)
@@ -36,6 +36,7 @@ def test_only_the_name_that_the_server_says_confirms_destruction(
 
 
 def test_a_reset_shows_the_name_that_the_server_says(
-    way: Callable[[Any], str], place: Any, ini: Path
+    way: Callable[[Any], Any], place: Any, ini: Path
 ) -> None:
-    assert migration_runner.plan_reset(way(place), alembic_ini=ini).name == place.database
+    plan = migration_runner.plan_reset(way(place).url, alembic_ini=ini)
+    assert plan.name == place.database

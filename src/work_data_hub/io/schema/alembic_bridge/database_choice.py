@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import DatabaseTarget, Settings, choose_database
+from work_data_hub.config.database_url import mask
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line, x_arguments
-from work_data_hub.io.schema.alembic_bridge.request import request_of
+from work_data_hub.io.schema.alembic_bridge.request import REQUEST, request_of
+from work_data_hub.io.schema.alembic_bridge.swaps import leads_to
 from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
@@ -31,17 +33,25 @@ class DatabaseChoice:
 
     Attributes:
         target: its URL, and what decided.
-        connection: the live connection that the caller put on the Config, if it did.
+        connection: the live connection on the Config, if there is one.
+        is_of_env_py: whether nobody but env.py can have put it there.
     """
 
     target: DatabaseTarget
-    connection: Connection | None
+    connection: Connection | None = None
+    is_of_env_py: bool = False
 
     def open(
         self, *, read_only: bool = False, wait_seconds: float = 0
     ) -> AbstractContextManager[Connection]:
-        """Connect for a block, as ``engine.connect``; a caller's connection stays open."""
+        """Connect for a block, as ``engine.connect``; a caller's connection stays open.
+
+        Raises:
+            RefusedError: env.py put a connection to another database in the place of the choice.
+        """
         if self.connection is not None:
+            if self.is_of_env_py:
+                _refuse_swap(self.target, self.connection)
             return engine.real_transactions(self.connection, read_only=read_only)
         return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
 
@@ -55,23 +65,20 @@ def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoic
     Raises:
         UsageError: what was chosen cannot be used.
         SettingsError: a URL or a setting is not valid.
-        RefusedError: env.py put a connection to another database in the place of the choice.
     """
     config = environment.config
     ini = config.config_file_name
     folder = project_files.database_folder(Path(ini)) if ini else None
     url, source = _chosen_url(environment)
-    connection = config.attributes.get("connection")
-    if connection is None:
-        target = choose_database(settings, url, explicit_source=source, folder=folder)
-        return DatabaseChoice(target, None)
-    found = choose_database(settings, _checked(connection).engine.url, explicit_source=_CONNECTION)
+    given = config.attributes.get("connection")
+    connection = None if given is None else _checked(given)
     # A program's connection is its choice. Under the command, and behind the front door, nobody
     # but env.py can have put one there.
-    if from_command_line(config) or request_of(config).database_url is not None:
-        decided = choose_database(settings, url, explicit_source=source, folder=folder)
-        _refuse_swap(decided, found)
-    return DatabaseChoice(found, connection)
+    is_of_program = not from_command_line(config) and REQUEST not in config.attributes
+    if connection is not None and is_of_program:
+        url, source = connection.engine.url, _CONNECTION
+    target = choose_database(settings, url, explicit_source=source, folder=folder)
+    return DatabaseChoice(target, connection, is_of_env_py=not is_of_program)
 
 
 def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:
@@ -84,12 +91,11 @@ def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]
     return _main_option(config), "sqlalchemy.url of the Alembic Config"
 
 
-def _refuse_swap(decided: DatabaseTarget, found: DatabaseTarget) -> None:
-    places = {(one.url.host, one.url.port, one.url.database) for one in (decided, found)}
-    if len(places) > 1:
+def _refuse_swap(decided: DatabaseTarget, found: Connection) -> None:
+    if not leads_to(found, decided.url):
         raise RefusedError(
-            f"{decided} was decided on ({decided.source}), but env.py put a connection to"
-            f" {found} in its place",
+            f"{decided} was decided on ({decided.source}), but env.py put a connection to another"
+            f" database in its place: {mask(found.engine.url)}",
             hint="an env.py must not set Config.attributes['connection']",
         )
 

@@ -20,6 +20,7 @@ from sqlalchemy.engine import make_url
 from work_data_hub.config.database_url import mask
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.alembic_bridge.model_differences import refuse_without_tables
+from work_data_hub.io.schema.alembic_bridge.swaps import leads_to
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +43,10 @@ def guarded_config(alembic_ini: Path, url: URL) -> Iterator[Config]:
 
     def guarded(context: EnvironmentContext, *arguments: Any, **options: Any) -> None:
         connection = arguments[0] if arguments else options.get("connection")
-        _refuse_another(connection.engine.url if connection else options.get("url"), url)
+        found = connection.engine.url if connection is not None else options.get("url")
+        is_meant = leads_to(connection, url) if connection is not None else _is_named(found, url)
+        if not is_meant:
+            raise _another(found, url)
         refuse_without_tables(context, options.get("target_metadata"))
         configure(context, *arguments, **options)
 
@@ -64,16 +68,19 @@ def _for(config: Config, url: str) -> str:
     return url.replace("sqlite:", "sqlite+aiosqlite:", 1) if is_async else url
 
 
-def _refuse_another(found: URL | str | None, meant: URL) -> None:
-    url = make_url(found) if found is not None else None
-    if url is None or _place(url) != _place(meant):
-        raise RefusedError(
-            f"env.py connects to {mask(url) if url is not None else 'no database'}, where"
-            f" {mask(meant)} was asked for; nothing was run",
-            hint="take the URL from config.get_main_option('sqlalchemy.url') there, or hand over:"
-            " work_data_hub.io.schema.environment.run",
-        )
+def _is_named(given: URL | str | None, meant: URL) -> bool:
+    """Whether the URL that SQL is printed for is the one that was asked for."""
+    if given is None:
+        return False
+    url = make_url(given)
+    parts = [(u.get_backend_name(), u.host, u.port, u.database, u.query) for u in (url, meant)]
+    return parts[0] == parts[1]
 
 
-def _place(url: URL) -> tuple[object, ...]:
-    return url.get_backend_name(), url.host, url.port, url.database
+def _another(found: URL | str | None, meant: URL) -> RefusedError:
+    place = "no database" if found is None else mask(make_url(found))
+    return RefusedError(
+        f"env.py connects to {place}, where {mask(meant)} was asked for; nothing was run",
+        hint="take the URL from config.get_main_option('sqlalchemy.url') there, or hand over:"
+        " work_data_hub.io.schema.environment.run",
+    )
