@@ -7,7 +7,6 @@ import argparse
 import json
 import logging
 import sys
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,7 +44,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         help="downgrade instead, one step or to REVISION",
     )
     parser.add_argument(
-        "--confirm", metavar="NAME", help="the database's name, to downgrade staging or prod"
+        "--confirm",
+        metavar="NAME",
+        help="the database's name, which staging and prod require",
     )
     parser.add_argument("--seed", action="store_true", help="load the shipped seed data")
     parser.add_argument(
@@ -64,8 +65,8 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     """Do what the arguments say and return what a person or program wants to know."""
     from work_data_hub.config import choose_database, get_settings
     from work_data_hub.io.schema import migration_runner
-    from work_data_hub.io.schema.database import seed_file as seeding
     from work_data_hub.io.schema.database.provisioning import ensure_database
+    from work_data_hub.io.schema.database.seed_file import read_seed_file
     from work_data_hub.io.schema.engine import connect
     from work_data_hub.io.schema.revisions.project_files import seed_file
     from work_data_hub.io.schema.snapshot import inspection
@@ -74,17 +75,15 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
         get_settings(), arguments.database_url, explicit_source="--database-url"
     )
     path = arguments.seed_file or (seed_file() if arguments.seed else None)
-    load_seeds = None
     if path is not None:
-        script = seeding.read_seed_file(path)  # refused before the database is touched
-        load_seeds = partial(seeding.load_seeds, script=script, path=path)
+        read_seed_file(path)  # refused before the database is touched
     if arguments.downgrade is not None:
         run = migration_runner.downgrade(target.url, arguments.downgrade, confirm=arguments.confirm)
     else:
         ensure_database(target.url)
         run = migration_runner.upgrade(target.url, arguments.revision)
+    seeds = migration_runner.seed(target.url, path, confirm=arguments.confirm) if path else None
     with connect(target.url) as connection:
-        seeds = load_seeds(connection) if load_seeds else None
         tables = inspection.row_counts(connection)
     return {
         "version": 1,

@@ -147,6 +147,7 @@ VERBS = {
                 metavar="FILE",
                 help="SQL; default: the seeds that WorkDataHub ships",
             ),
+            _CONFIRM,
         ),
         "all of the file was loaded, or nothing of it",
     ),

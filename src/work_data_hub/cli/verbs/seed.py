@@ -16,6 +16,8 @@ def seed(call: Namespace) -> Answer:
     from work_data_hub.io.schema import migration_runner
 
     ini = project_config.find(call.config)
-    result = migration_runner.seed(call.database_url, call.file, alembic_ini=ini)
+    result = migration_runner.seed(
+        call.database_url, call.file, confirm=call.confirm, alembic_ini=ini
+    )
     said = f"{result.rows} rows loaded" if result.rows else "nothing had to be done"
     return Answer({"statements": result.statements, "rows": result.rows}, (said,))

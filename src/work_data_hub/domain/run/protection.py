@@ -48,6 +48,21 @@ def check_destructive(target: Target, operation: str, confirmed: str | None) -> 
         operation: what would be done, in words.
         confirmed: the name that was given as confirmation, if any.
     """
+    return _unless_confirmed(target, f"{operation} is destructive", confirmed)
+
+
+def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal | None:
+    """Refuse to load rows into staging or prod unless the database was named.
+
+    Args:
+        target: the database.
+        file: what would be loaded.
+        confirmed: the name that was given as confirmation, if any.
+    """
+    return _unless_confirmed(target, f"loading {file} changes rows", confirmed)
+
+
+def _unless_confirmed(target: Target, what: str, confirmed: str | None) -> Refusal | None:
     if target.effective_environment not in _PROTECTED or confirmed == target.name:
         return None
     known = (
@@ -57,7 +72,7 @@ def check_destructive(target: Target, operation: str, confirmed: str | None) -> 
     )
     wrong = f" ({confirmed!r} is not its name)" if confirmed is not None else ""
     return Refusal(
-        f"{operation} is destructive, and the database {target.name!r} {known}{wrong}",
+        f"{what}, and the database {target.name!r} {known}{wrong}",
         f"confirm it by the name of the database: alembic -x confirm={target.name} ...,"
         f" --confirm {target.name}, or confirm={target.name!r}",
     )

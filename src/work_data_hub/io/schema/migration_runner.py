@@ -168,7 +168,7 @@ def record_environment(
     """
     permissions = Permissions(record_environment=environment, confirm=confirm)
     request = Request(database_url=database_url, permissions=permissions)
-    commands.run(request, command.ensure_version, alembic_ini).reported()
+    commands.change_beside(request, alembic_ini).reported()
 
 
 def journal(

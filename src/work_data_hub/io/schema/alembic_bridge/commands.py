@@ -8,6 +8,7 @@ from argparse import Namespace
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
@@ -72,12 +73,12 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_turns.__init__)  # type: ignore[misc]
 
 
-def run(request: Request, command: Callable[[Config], object], alembic_ini: Path | None) -> Request:
+def run(request: Request, verb: Callable[[Config], object], alembic_ini: Path | None) -> Request:
     """Run a command of Alembic on a project.
 
     Args:
         request: what is asked of the run; it is given the plan and the result, and returned.
-        command: calls one of ``alembic.command``.
+        verb: calls one of ``alembic.command``.
         alembic_ini: the project; WorkDataHub's own when left out.
 
     Raises:
@@ -86,8 +87,13 @@ def run(request: Request, command: Callable[[Config], object], alembic_ini: Path
     with _turns.taken(get_settings().run_lock_wait):
         config = config_of(alembic_ini, {REQUEST: request})
         with worded(config):
-            command(config)
+            verb(config)
     return request
+
+
+def change_beside(request: Request, alembic_ini: Path | None) -> Request:
+    """Change the database as the request asks, and move it to no other revision."""
+    return run(request, command.ensure_version, alembic_ini)
 
 
 def look(request: Request, alembic_ini: Path | None) -> Request:

@@ -62,7 +62,8 @@ class Ending:
         except KeyboardInterrupt as error:
             from work_data_hub.io.schema.alembic_bridge.faults import interrupted
 
-            left = interrupted(self.progress)
+            known = error.fault if isinstance(error, RunInterrupted) else None
+            left = known or interrupted(self.progress)
             self._end_command(left, error)
             raise RunInterrupted(left) from error
 

@@ -44,6 +44,19 @@ class Permissions:
     ephemeral: bool = False
 
 
+@dataclass(frozen=True)
+class Loading:
+    """Rows that shall be loaded.
+
+    Attributes:
+        name: of the file.
+        load: loads them.
+    """
+
+    name: str
+    load: Callable[[DatabaseView], None]
+
+
 @dataclass
 class Request:
     """What the package's own front door asks of a run, and what it gets back.
@@ -55,6 +68,7 @@ class Request:
         observer: is told how the run goes.
         look: is given the database, where a command only reads it.
         empty: empties the database, where a reset was asked for.
+        loading: what is loaded into it, and nothing else is done.
         plan: written by the run.
         result: written by the run when it ends.
     """
@@ -65,6 +79,7 @@ class Request:
     observer: RunObserver = field(default_factory=LogObserver)
     look: Callable[[DatabaseView], None] | None = None
     empty: Callable[[DatabaseView], None] | None = None
+    loading: Loading | None = None
     plan: Plan | None = None
     result: RunResult | None = None
 

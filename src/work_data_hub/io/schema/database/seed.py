@@ -1,72 +1,129 @@
-"""Loads a seed file into the database that is meant, if it is of this session's environment."""
+"""Loads a seed file into the database that is meant, as a run of its own: locked and journalled."""
 
 from __future__ import annotations
 
+import contextlib
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from work_data_hub.config import choose_database, get_settings
-from work_data_hub.domain.record.record import IDENTITY, VERSION_TABLE
-from work_data_hub.domain.run.protection import check_environment
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.domain.revisions.digest import digest
+from work_data_hub.errors import (
+    RunInterrupted,
+    RunInterruptedError,
+    SeedFailedError,
+    UsageError,
+)
 from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions, Request
 from work_data_hub.io.schema.database.seed_file import SeedResult, load_seeds, read_seed_file
-from work_data_hub.io.schema.record import identity
 from work_data_hub.io.schema.record.facts import read_facts
+from work_data_hub.io.schema.record.journal import SourceMark, journal_of
 from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy.engine import URL, Connection
+    from sqlalchemy.engine import URL
 
-    from work_data_hub.config import Settings
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.record.journal import Journal, Outcome
 
 
 def seed(
     database_url: str | URL | None = None,
     file: Path | None = None,
     *,
+    confirm: str | None = None,
     alembic_ini: Path | None = None,
 ) -> SeedResult:
-    """Execute a seed file in one transaction.
+    """Execute a seed file in one transaction, under the run lock; a row of the journal says so.
 
     Args:
         database_url: the database; the settings decide when it is left out.
         file: the SQL; WorkDataHub's own seeds when left out, for its own project alone.
+        confirm: the name of the database, which staging and prod require.
         alembic_ini: the project.
 
     Raises:
         UsageError: a file is not there or cannot be read, or the project ships none.
-        RefusedError: the database is recorded as of another environment.
+        RefusedError: the database is recorded as of another environment, or is staging or prod
+            and was not named.
+        LockTimeoutError: another run did not end in time.
         DatabaseUnavailableError: it does not answer, or is not there.
         SeedFailedError: nothing was loaded.
     """
     ini = project_files.meant(alembic_ini)
     path = file or _shipped(ini)
     script = read_seed_file(path)  # refused before the database is touched
-    settings = get_settings()
-    folder = project_files.database_folder(ini)
-    target = choose_database(settings, database_url, folder=folder)
+    target = choose_database(
+        get_settings(), database_url, folder=project_files.database_folder(ini)
+    )
     if not engine.exists(target.url):
         raise UsageError(f"there is no database {target}", hint="run `wdh db upgrade` first")
-    with engine.connect(target.url, wait_seconds=settings.connect_wait) as connection:
-        _refuse_other_environment(connection, settings)
-        connection.rollback()
-        return load_seeds(connection, script, path=path)
+    loading = _Seeding(path, script)
+    request = Request(database_url=database_url, permissions=Permissions(confirm=confirm))
+    request.loading = Loading(path.name, loading.load)
+    commands.change_beside(request, ini).reported()
+    assert loading.result is not None
+    return loading.result
+
+
+class _Seeding:
+    """Loads one file, and writes the journal of it."""
+
+    def __init__(self, path: Path, script: str) -> None:
+        self._path = path
+        self._script = script
+        self._source = SourceMark(None, digest(script.encode()))
+        self.result: SeedResult | None = None
+
+    def load(self, view: DatabaseView) -> None:
+        """Load it.
+
+        Raises:
+            SeedFailedError, RunInterrupted: nothing was loaded.
+        """
+        started = datetime.now(UTC)
+        journal = journal_of(view, read_facts(view.connection, view.history, view.schema))
+        view.connection.rollback()
+
+        def record(result: SeedResult) -> None:
+            if journal is not None:
+                rows = f"{result.rows} rows, {result.statements} statements"
+                self._add(journal, started, rows)
+
+        try:
+            self.result = load_seeds(view.connection, self._script, path=self._path, record=record)
+        except SeedFailedError as error:
+            # The first fault is the one to report.
+            if journal is not None:
+                with contextlib.suppress(SQLAlchemyError), view.connection.begin():
+                    self._add(journal, started, error.message, outcome="failed")
+            raise
+        except KeyboardInterrupt as error:
+            left = RunInterruptedError(
+                f"interrupted: nothing of {self._path.name} was loaded", hint="load it again"
+            )
+            raise RunInterrupted(left) from error
+
+    def _add(
+        self, journal: Journal, started: datetime, detail: str, outcome: Outcome = "done"
+    ) -> None:
+        journal.add(
+            self._path.name,
+            "seed",
+            outcome=outcome,
+            started_at=started,
+            source=self._source,
+            detail=detail,
+        )
 
 
 def _shipped(ini: Path) -> Path:
     if ini != project_files.alembic_ini():
         raise UsageError("this project ships no seeds", hint="name the file: wdh db seed FILE")
     return project_files.seed_file()
-
-
-def _refuse_other_environment(connection: Connection, settings: Settings) -> None:
-    facts = read_facts(connection, VERSION_TABLE, None)
-    if IDENTITY not in facts.framework_tables:
-        return
-    refusal = check_environment(
-        identity.read_target(connection, facts, settings.environment), settings.environment
-    )
-    if refusal is not None:
-        raise RefusedError(refusal.reason, hint=refusal.way_out)

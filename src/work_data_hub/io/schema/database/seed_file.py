@@ -17,7 +17,7 @@ from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
 from work_data_hub.redaction import statement_without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import Connection, CursorResult
@@ -94,7 +94,13 @@ def read_seed_file(path: Path) -> str:
     return text.removeprefix("\ufeff")
 
 
-def load_seeds(connection: Connection, script: str, *, path: Path) -> SeedResult:
+def load_seeds(
+    connection: Connection,
+    script: str,
+    *,
+    path: Path,
+    record: Callable[[SeedResult], None] | None = None,
+) -> SeedResult:
     """Execute a whole SQL script in one transaction, and commit it.
 
     Nothing in the text is taken for a bind parameter. The script may be what ``sqlite3 .dump`` or
@@ -107,6 +113,7 @@ def load_seeds(connection: Connection, script: str, *, path: Path) -> SeedResult
             (``engine.create_engine``).
         script: the text of the file.
         path: the file, to name it in errors.
+        record: writes down what was done, as the last thing in the transaction.
 
     Raises:
         SeedFailedError: nothing was loaded. Raised before anything is executed when the script
@@ -125,7 +132,7 @@ def load_seeds(connection: Connection, script: str, *, path: Path) -> SeedResult
     # Deferring them would not do: an INSERT before the CREATE TABLE of its parent fails all the
     # same, and DROP TABLE deletes the rows of the children.
     with foreign_keys_off(connection) if foreign_keys_asked_off else nullcontext():
-        return _load(connection, statements, path)
+        return _load(connection, statements, path, record)
 
 
 def _not_text(path: Path, data: bytes, offset: int, reason: str) -> UsageError:
@@ -151,7 +158,12 @@ def _accepted(script: str, dialect: Dialect, path: Path) -> tuple[list[Statement
     return statements, foreign_keys_asked_off
 
 
-def _load(connection: Connection, statements: Sequence[Statement], path: Path) -> SeedResult:
+def _load(
+    connection: Connection,
+    statements: Sequence[Statement],
+    path: Path,
+    record: Callable[[SeedResult], None] | None,
+) -> SeedResult:
     with _rolled_back_on_failure(connection):
         with _named(path, statements[0], _AT_BEGIN, _TRY_AGAIN):
             transaction = _TRANSACTIONS[connection.dialect.name](connection)
@@ -159,8 +171,12 @@ def _load(connection: Connection, statements: Sequence[Statement], path: Path) -
             with _named(path, statement):
                 transaction.execute(statement.text)
         with _named(path, statements[-1], _AT_COMMIT):
+            transaction.finish()
+            result = SeedResult(statements=len(statements), rows=transaction.rows)
+            if record is not None:
+                record(result)
             transaction.commit()
-    return SeedResult(statements=len(statements), rows=transaction.rows)
+    return result
 
 
 class _Transaction:
@@ -181,6 +197,9 @@ class _Transaction:
                 pass
         return result
 
+    def finish(self) -> None:
+        """Verify and put back what the file may have left."""
+
     def commit(self) -> None:
         self._transaction.commit()
 
@@ -194,12 +213,11 @@ class _SqliteTransaction(_Transaction):
         self._guard = None if enforced else ForeignKeyGuard(connection)
         self._changes_before = self._driver.total_changes
 
-    def commit(self) -> None:
+    def finish(self) -> None:
         if self._guard is not None:
             self._guard.verify()
         # The row count of a cursor knows nothing of WITH ... INSERT.
         self.rows = self._driver.total_changes - self._changes_before
-        super().commit()
 
 
 class _PostgresqlTransaction(_Transaction):
@@ -221,12 +239,11 @@ class _PostgresqlTransaction(_Transaction):
             self.rows += max(0, result.rowcount)
         return result
 
-    def commit(self) -> None:
+    def finish(self) -> None:
         # pg_dump empties it, and the next file on this connection would find no table.
         self._connection.exec_driver_sql(
             "SELECT set_config('search_path', %s, false)", (self._search_path,)
         )
-        super().commit()
 
 
 _CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE")

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from work_data_hub.domain.record.record import deciding_rows
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
-from work_data_hub.io.schema.record.framework_tables import framework_tables
+from work_data_hub.io.schema.record.framework_tables import JOURNAL, framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
 from work_data_hub.redaction import without_secrets
 
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.run.plan import Step
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.record.facts import DatabaseFacts
 
-JournalDirection = Literal["upgrade", "downgrade", "stamp", "adopt", "accept", "record"]
+JournalDirection = Literal["upgrade", "downgrade", "stamp", "adopt", "accept", "record", "seed"]
 Outcome = Literal["done", "failed"]
 
 
 @dataclass(frozen=True)
 class SourceMark:
-    """What identifies the content of a revision file.
+    """What identifies the content of a file.
 
     Attributes:
-        checksum: of its meaning; None for what cannot be parsed.
+        checksum: of a revision's meaning; None for what cannot be parsed.
         digest: SHA-256 of its text.
     """
 
@@ -43,9 +45,11 @@ class JournalEntry:
     """One row of the journal, as people and programs read it.
 
     Attributes:
-        revision: the revision of the step; for a record, the database's identity.
+        revision: the revision of the step; for a record, the database's identity; for a seed,
+            the name of the file.
         direction: upgrade, downgrade, stamp; adopt (was applied before the framework came),
-            accept (an edited file was accepted), record (the environment class was recorded).
+            accept (an edited file was accepted), record (the environment class was recorded),
+            seed (a file was loaded).
         outcome: done or failed.
         started_at, finished_at: aware, in UTC.
         duration_ms: how long the step took, in milliseconds.
@@ -53,7 +57,7 @@ class JournalEntry:
         digest: SHA-256 of its text.
         database_user, os_user, host: who ran it, and where.
         tool_version, alembic_version: with which versions.
-        detail: why it failed, or what was recorded.
+        detail: why it failed, what was recorded, or how many rows were loaded.
     """
 
     revision: str
@@ -217,3 +221,10 @@ def _as_read(entry: JournalEntry) -> JournalEntry:
     # An older version of the package kept secrets.
     detail = without_secrets(entry.detail) if entry.detail else entry.detail
     return replace(entry, started_at=started, finished_at=finished, detail=detail)
+
+
+def journal_of(view: DatabaseView, facts: DatabaseFacts) -> Journal | None:
+    """Return the journal of a database; None where no run has made one yet."""
+    if JOURNAL not in facts.framework_tables:
+        return None
+    return Journal(view.connection, facts.schema, view.history, facts.user)

@@ -13,8 +13,8 @@ from work_data_hub.domain.run.plan import Step
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
-from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES
-from work_data_hub.io.schema.record.journal import Journal, JournalEntry
+from work_data_hub.io.schema.record.framework_tables import NAMES
+from work_data_hub.io.schema.record.journal import Journal, JournalEntry, journal_of
 from work_data_hub.io.schema.record.marks import Marks
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     facts = read_facts(connection, view.history, view.schema)
     versions = view.versions
     target = identity.read_target(connection, facts, view.settings.environment)
-    journal = _journal(view, facts)
+    journal = journal_of(view, facts)
     heads = tuple(sorted(view.scripts.get_heads()))
     unknown = _unknown(view, versions)
     problems = [
@@ -100,7 +100,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
 
 def read_entries(view: DatabaseView, last: int | None = None) -> tuple[JournalEntry, ...]:
     """Return the journal of the history, or its newest rows; empty when it has none."""
-    journal = _journal(view, read_facts(view.connection, view.history, view.schema))
+    journal = journal_of(view, read_facts(view.connection, view.history, view.schema))
     return tuple(journal.entries(last)) if journal else ()
 
 
@@ -121,14 +121,8 @@ class Held(NamedTuple):
 def read_held(view: DatabaseView) -> Held:
     """Return what a database says of itself, in one look. Changes nothing."""
     found = identity.read_identity(view.connection, view.history)
-    journal = _journal(view, read_facts(view.connection, view.history, view.schema))
+    journal = journal_of(view, read_facts(view.connection, view.history, view.schema))
     return Held(view.versions, tuple(journal.deciding()) if journal else (), found)
-
-
-def _journal(view: DatabaseView, facts: DatabaseFacts) -> Journal | None:
-    if JOURNAL not in facts.framework_tables:
-        return None
-    return Journal(view.connection, facts.schema, view.history, facts.user)
 
 
 def _unknown(view: DatabaseView, versions: tuple[str, ...]) -> tuple[str, ...]:

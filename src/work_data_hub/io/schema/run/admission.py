@@ -87,6 +87,14 @@ class Admission:
         """
         _refuse(protection.check_destructive(self._target, operation, self._permissions.confirm))
 
+    def refuse_loading(self, file: str) -> None:
+        """Refuse to load rows into staging and prod, unless the database was named.
+
+        Raises:
+            RefusedError: with the way out.
+        """
+        _refuse(protection.check_loading(self._target, file, self._permissions.confirm))
+
     def refuse_reset(self) -> None:
         """Refuse to drop everything, unless the database is dev or a throw-away one.
 

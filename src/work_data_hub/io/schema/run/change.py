@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
+    from work_data_hub.io.schema.alembic_bridge.request import Loading
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
@@ -52,8 +53,12 @@ def change(configuration: Configuration, ending: Ending) -> None:
         side_engine, tell = engine.create_engine(ending.url), request.observer.waiting
         view = configuration.view(connection, choice.target, settings)
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
-        stack.enter_context(engine.foreign_keys_off(connection))
         admission = Admission.of(view, facts, permissions)
+        if request.loading is not None:
+            _load(admission, request.loading)
+            request.report(ending.progress, ending.url)
+            return
+        stack.enter_context(engine.foreign_keys_off(connection))
         if request.empty is not None:
             admission.refuse_reset()
             request.empty(view)
@@ -91,6 +96,12 @@ def _locked(
                 yield lock, found
                 return
             facts = found
+
+
+def _load(admission: Admission, loading: Loading) -> None:
+    admission.refuse_strangers()
+    admission.refuse_loading(loading.name)
+    loading.load(admission.view)
 
 
 def _refuse_migration(environment: EnvironmentContext) -> None:
