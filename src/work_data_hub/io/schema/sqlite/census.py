@@ -94,12 +94,12 @@ def take(raw: sqlite3.Connection, table: str) -> Census:
 def has_relations(raw: sqlite3.Connection, table: str) -> bool:
     """Whether changing rows of a table may concern a foreign key; doubtful cases count."""
     (found,) = raw.execute(
-        "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(?1))"
+        "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(:table))"
         " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table'"
-        " AND sql LIKE '%references%' AND instr(lower(sql), lower(?1)) > 0)"
+        " AND sql LIKE '%references%' AND instr(lower(sql), lower(:table)) > 0)"
         " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'"
-        " AND tbl_name = ?1 COLLATE NOCASE)",
-        (table,),
+        " AND tbl_name = :table COLLATE NOCASE)",
+        {"table": table},
     ).fetchone()
     return bool(found)
 
@@ -115,8 +115,8 @@ def children_of(raw: sqlite3.Connection, table: str) -> frozenset[str]:
     rows = raw.execute(
         "SELECT DISTINCT child.name FROM main.sqlite_master AS child,"
         " pragma_foreign_key_list(child.name) AS key WHERE child.type = 'table' AND key.\"table\""
-        " = ?1 COLLATE NOCASE AND child.name <> ?1 COLLATE NOCASE",
-        (table,),
+        " = :table COLLATE NOCASE AND child.name <> :table COLLATE NOCASE",
+        {"table": table},
     )
     return frozenset(name for (name,) in rows)
 
@@ -125,9 +125,9 @@ def indexes_of(raw: sqlite3.Connection, table: str) -> Iterator[Index]:
     """Yield the indexes of a table, in the order in which they were made."""
     rows = raw.execute(
         "SELECT master.name, master.sql, list.partial FROM main.sqlite_master AS master,"
-        " pragma_index_list(?1) AS list WHERE master.type = 'index' AND list.name = master.name"
+        " pragma_index_list(:table) AS list WHERE master.type = 'index' AND list.name = master.name"
         " AND master.sql IS NOT NULL ORDER BY master.rowid",
-        (table,),
+        {"table": table},
     ).fetchall()
     for name, sql, is_partial in rows:
         columns = raw.execute(
