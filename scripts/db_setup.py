@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,9 +28,22 @@ exit codes: 0 done, 2 usage or settings, 3 history, 4 refused, 5 locked, 6 faile
 """
 
 
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; a wrong one ends with exit code 2."""
-    parser = argparse.ArgumentParser(
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong as every other fault is said, without the password of a URL."""
+
+    def error(self, message: str) -> NoReturn:
+        from work_data_hub.errors import UsageError
+
+        raise UsageError(message, hint="`python scripts/db_setup.py --help` shows how it is called")
+
+
+def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
+    """Read the command line.
+
+    Raises:
+        UsageError: it is wrong.
+    """
+    parser = _Parser(
         description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--database-url", metavar="URL", help="default: what the settings say")
@@ -113,12 +126,15 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the script and return its exit code."""
-    arguments = parse_arguments(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)-7s %(message)s")
+    given = sys.argv[1:] if argv is None else argv
     try:
         from work_data_hub.cli import streams
+        from work_data_hub.cli.parser import refuse_misplaced_url
         from work_data_hub.errors import WorkDataHubError
     except ModuleNotFoundError:
+        if {"-h", "--help"} & {*given}:
+            parse_arguments(given)
         print(
             "error: the package work_data_hub is not installed for this Python\n"
             "hint: run `make install`, then use .venv/bin/python",
@@ -127,6 +143,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 7
     try:
         streams.open_closed()
+        refuse_misplaced_url(given)
+        arguments = parse_arguments(given)
         result = set_up(arguments)
         shown = [json.dumps(result, indent=2)] if arguments.json else _lines(result)
         streams.write("".join(f"{line}\n" for line in shown), sys.stdout)

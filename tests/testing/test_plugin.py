@@ -135,6 +135,21 @@ def test_it(number, migrated_database):
     run_pytest(text, "--wdh-engine", "both").assert_outcomes(passed=4)
 
 
+@pytest.mark.parametrize(
+    "option", ["engine", "sqlite", "keep-failed", "keep-server", "config", "seeds", "server"]
+)
+def test_a_url_in_the_place_of_another_value_is_not_printed_with_its_password(
+    option: str, run_pytest: Callable[..., pytest.RunResult]
+) -> None:
+    url = "oracle://hub:hunter2@127.0.0.1:1/x"
+    result = run_pytest("def test_it(migrated_database): ...", f"--wdh-{option}={url}")
+    text = "\n".join([*result.outlines, *result.errlines])
+    assert result.ret != 0
+    assert "oracle" in text
+    assert "hunter2" not in text
+    assert "Traceback" not in text
+
+
 def test_an_engine_that_there_is_not_is_named(run_pytest: Callable[..., pytest.RunResult]) -> None:
     text = """
 import pytest

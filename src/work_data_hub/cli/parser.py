@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
-from pathlib import Path
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from work_data_hub.cli import streams
-from work_data_hub.cli.verb_table import VERBS
+from work_data_hub.cli.verb_table import OF_EVERY_VERB, VERBS
 from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from work_data_hub.cli.verb_table import Verb
 
 _USUAL_COLUMNS = 80
+_TAKES_VALUE = {name: "action" not in options for names, options in OF_EVERY_VERB for name in names}
+# A message of a revision may name a page.
+_DATABASE_URL = re.compile(r"\s*(?!https?:)[a-z][\w+.-]*://", re.IGNORECASE)
 EXIT_CODES = (
     "exit codes: 0 done or nothing to do; 1 a check found something; 2 usage or settings;"
     " 3 history;\n4 refused for safety; 5 locked; 6 a migration failed; 7 something is missing;"
@@ -32,6 +36,8 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
         UsageError: the call is wrong.
         SystemExit: help or the version was asked for, and has been printed.
     """
+    refuse_misplaced_url(argv)
+    argv = _with_options_last(argv)
     # Only the verb that is called is built: a parser for each costs more than a quick answer.
     named = argv[1] if len(argv) > 1 and argv[0] == "db" else None
     _refuse_unknown(named)
@@ -42,6 +48,50 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
     if call.database_url == "":
         raise UsageError("--database-url is empty", hint="write a URL, or leave it out")
     return call
+
+
+def refuse_misplaced_url(argv: Sequence[str]) -> None:
+    """Refuse a URL that is not the value of ``--database-url``, whatever else takes it.
+
+    It is not repeated: how much of it is a password only whoever wrote it knows.
+
+    Raises:
+        UsageError: with the way to write it.
+    """
+    before = ""
+    for argument in argv:
+        name, _, value = ("", "", argument) if _is_url(argument) else argument.partition("=")
+        if _is_url(value) and "--database-url" not in (before, name):
+            what = name if name.startswith("-") else "an argument"
+            raise UsageError(
+                f"{what} holds a URL, which --database-url alone takes",
+                hint="write --database-url URL, before the verb or behind it",
+            )
+        before = argument
+
+
+def _is_url(text: str) -> bool:
+    return _DATABASE_URL.match(text) is not None
+
+
+def _with_options_last(argv: Sequence[str]) -> list[str]:
+    """Return the arguments with the options of every verb, where they come before it, behind it."""
+    options: list[str] = []
+    words: list[str] = []
+    left = iter(argv)
+    for argument in left:
+        name, equals, _ = argument.partition("=")
+        if name in _TAKES_VALUE:
+            options.append(argument)
+            if _TAKES_VALUE[name] and not equals:
+                options += islice(left, 1)
+        elif argument.startswith("-"):  # argparse knows what it is, or says that it is none
+            return [*words, argument, *left]
+        else:
+            words.append(argument)
+            if len(words) == len(("db", "VERB")):
+                return [*words, *options, *left]
+    return words
 
 
 def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
@@ -72,16 +122,8 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
     for names, options in verb.arguments:
         parser.add_argument(*names, **options)
     common = parser.add_argument_group("of every verb")
-    common.add_argument("--database-url", metavar="URL", help="default: what the settings say")
-    common.add_argument(
-        "--config",
-        metavar="FILE",
-        type=Path,
-        help="the project's alembic.ini; default: the one in this folder or one above it, else"
-        " WorkDataHub's own",
-    )
-    common.add_argument("--json", action="store_true", help="print the result, or fault, as JSON")
-    common.add_argument("--quiet", "-q", action="store_true", help="no progress and no prose")
+    for names, options in OF_EVERY_VERB:
+        common.add_argument(*names, **options)
 
 
 def _epilog(verb: Verb) -> str:

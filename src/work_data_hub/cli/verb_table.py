@@ -5,10 +5,10 @@ in this folder) a function with the verb's name::
 
     def upgrade(call: Namespace) -> Answer: ...
 
-It gets the parsed command line (``database_url``, ``config``, ``json``, ``quiet`` and what its
-entry declares), imports what it needs inside, returns an ``Answer`` and raises
-``WorkDataHubError``; ``command`` does the rest. ``project_config.find(call.config)`` is the
-project. A ``-`` in the verb's name is a ``_`` in the function's.
+It gets the parsed command line (what ``OF_EVERY_VERB`` and its entry declare), imports what it
+needs inside, returns an ``Answer`` and raises ``WorkDataHubError``; ``command`` does the rest.
+``project_config.find(call.config)`` is the project. A ``-`` in the verb's name is a ``_`` in the
+function's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Verb(NamedTuple):
         summary: what it does, beginning with a small letter, without a full stop.
         room: the module of this package that has it.
         examples: commands that work in a fresh project.
-        arguments: its own; those of every verb come from ``parser``.
+        arguments: its own.
         when_interrupted: the state that Ctrl-C leaves the database in, where no run knows better.
     """
 
@@ -57,6 +57,18 @@ _RESOLVED = _argument(
     "--resolved", metavar="ID", help="an interrupted revision that was put right by hand"
 )
 
+OF_EVERY_VERB = (
+    _argument("--database-url", metavar="URL", help="default: what the settings say"),
+    _argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help="the project's alembic.ini; default: the one in this folder or one above it, else"
+        " WorkDataHub's own",
+    ),
+    _argument("--json", action="store_true", help="print the result, or fault, as JSON"),
+    _argument("--quiet", "-q", action="store_true", help="no progress and no prose"),
+)
 VERBS = {
     "status": Verb(
         "show where the database stands, what is pending, and what is wrong",

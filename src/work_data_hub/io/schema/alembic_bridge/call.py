@@ -136,9 +136,13 @@ def x_arguments(environment: EnvironmentContext) -> dict[str, str]:
     given = environment.get_x_argument(as_dictionary=True)
     for name in given.keys() - set(X_ARGUMENTS):
         near = difflib.get_close_matches(name.lower(), X_ARGUMENTS, 1, 0.75)
-        if near or "://" in given[name]:
+        if near or "://" in f"{name}{given[name]}":
             meant = near[0] if near else "database_url"
-            raise UsageError(f"-x {name} is not an argument", hint=f"did you mean -x {meant}=... ?")
+            # A URL is not repeated: it may hold a password.
+            shown = "URL" if "://" in name else name
+            raise UsageError(
+                f"-x {shown} is not an argument", hint=f"did you mean -x {meant}=... ?"
+            )
     if "database_url" in given and not given["database_url"]:
         raise UsageError("-x database_url is empty", hint="write -x database_url=URL")
     return given

@@ -204,6 +204,11 @@ def _history_error(finding: Finding) -> HistoryError:
 def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:
     known = [script.revision for script in scripts.walk_revisions()]
     wanted = str(cause.argument)
+    if "://" in wanted:  # not repeated: it may hold a password
+        return HistoryError(
+            "a URL is no revision",
+            hint="name the database by --database-url, -x database_url=URL or DATABASE_URL",
+        )
     among = sorted(revision for revision in known if revision.startswith(wanted))
     if len(among) > 1:
         return HistoryError(
