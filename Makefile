@@ -6,7 +6,13 @@ VENV := .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help install run test lint check fuzz mutants clean
+# What depends on the Python that runs it, and not on processes or on a server.
+QUICK := cli/test_bad_input.py cli/verbs config contract domain io/runs \
+	$(addprefix io/schema/,alembic_bridge/test_embedding.py authoring/test_rebase.py \
+	authoring/test_verification.py database first_look record revisions sqlite \
+	test_migration_runner.py)
+
+.PHONY: help install run test quick lint check fuzz mutants clean
 
 help: ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -27,6 +33,10 @@ run: install ## create, upgrade and seed the default database, and show it
 test: install ## run the whole suite, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest --numprocesses auto
 
+quick: install ## run the half of the suite that takes a minute, on SQLite only
+	$(BIN)/python -m pytest --numprocesses auto --wdh-engine sqlite -m "not hypothesis" \
+		$(addprefix tests/,$(QUICK))
+
 lint: install ## check types, style and the rings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -43,4 +53,4 @@ mutants: install ## mutate the rooms that carry promises, at random, and see wha
 	$(BIN)/python tests/mutants.py --count $(or $(COUNT),100)
 
 clean: ## remove the virtual environment and the caches
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .mutants build dist
+	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .mutants build dist
