@@ -1,17 +1,20 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from work_data_hub.domain.record.target import (
     ENVIRONMENT_CLASSES,
     EnvironmentClass,
+    HiddenRecord,
     Identity,
     Target,
-    identity_of_copy,
 )
 from work_data_hub.domain.run.protection import (
     check_destructive,
     check_environment,
+    check_first_run,
     check_record,
     check_recording,
     check_reset,
@@ -70,17 +73,74 @@ def test_leaving_prod_needs_its_name_and_entering_it_does_not(wanted: Environmen
     assert check_recording(target("prod"), wanted, "hub") is None
 
 
-@pytest.mark.parametrize(
-    ("found", "is_local", "kept"),
-    [("prod", True, "dev"), ("prod", False, "prod"), ("ephemeral", True, "ephemeral")],
-)
-def test_a_copy_gets_an_identity_of_its_own(
-    found: EnvironmentClass, is_local: bool, kept: EnvironmentClass
+@pytest.mark.parametrize("recorded", ["dev", "staging", "prod"])
+@pytest.mark.parametrize("session", ["dev", "staging", "prod"])
+def test_a_copy_is_what_it_was_until_somebody_says_otherwise(
+    recorded: EnvironmentClass, session: EnvironmentClass
 ) -> None:
-    copy = identity_of_copy(
-        Identity("1", found, "old"), new_id="2", pin="new", session="dev", is_local=is_local
-    )
-    assert copy == Identity("2", kept, "new")
+    copy = replace(target(recorded), is_copy=True)
+    refusal = check_environment(copy, session)
+    assert (refusal is None) == (recorded == session)
+    if refusal is not None:
+        assert f"a copy of one that is recorded as {recorded}" in refusal.reason
+        confirm = "-x confirm=hub " if recorded != "dev" else ""
+        command = f"alembic -x record_environment={session} {confirm}ensure_version"
+        assert refusal.way_out.endswith(command)
+        assert check_recording(copy, session, "hub" if confirm else None) is None
+
+
+STRANGER = Target("hub", is_local=False, identity=None, has_tables=True)
+
+
+@pytest.mark.parametrize("wanted", ENVIRONMENT_CLASSES)
+def test_what_a_database_of_others_is_is_not_guessed(wanted: EnvironmentClass) -> None:
+    refusal = check_first_run(STRANGER, wanted)
+    assert (refusal is None) == (wanted == "prod")  # stricter than prod is nothing
+    if refusal is not None:
+        assert f"record_environment={wanted} -x confirm=hub ensure_version" in refusal.way_out
+        assert check_recording(STRANGER, wanted, "hub") is None
+    for quiet in (
+        replace(STRANGER, is_local=True),
+        replace(STRANGER, has_tables=False),
+        replace(STRANGER, identity=Identity("1", "staging", "pin")),
+    ):
+        assert check_first_run(quiet, wanted) is None
+
+
+HIDDEN = (HiddenRecord("core.identity", "GRANT this", is_ours=False),)
+
+
+@pytest.mark.parametrize("environment", ["dev", "ephemeral", "prod", None])
+def test_a_record_that_cannot_be_read_counts_as_prod(environment: EnvironmentClass | None) -> None:
+    hiding = replace(target(environment), hidden=HIDDEN)
+    assert hiding.effective_environment == "prod"
+    for refusal in (check_environment(hiding, "dev"), check_recording(hiding, "dev", "hub")):
+        assert refusal is not None
+        assert "core.identity of the database 'hub' cannot be read" in refusal.reason
+        assert "GRANT this" in refusal.way_out
+    reset = check_reset(hiding)
+    for refusal in (check_destructive(hiding, "downgrade x", None), reset):
+        assert refusal is not None
+        assert "has a record that cannot be read (core.identity)" in refusal.reason
+    assert reset is not None
+    assert "GRANT this" in reset.way_out
+    assert check_destructive(hiding, "downgrade x", "hub") is None
+    assert (check_first_run(hiding, "ephemeral") is None) == (environment is not None)
+
+
+def test_a_record_of_ones_own_that_cannot_be_read_is_not_called_removed() -> None:
+    hiding = replace(target("prod"), hidden=(HIDDEN[0]._replace(is_ours=True),))
+    refusal = check_record(hiding, ())
+    assert refusal is not None
+    assert "cannot be read" in refusal.reason
+    assert check_record(replace(target("prod"), hidden=HIDDEN), ()) is None
+
+
+def test_a_name_is_written_as_a_shell_reads_it() -> None:
+    odd = replace(target("prod"), name="a b'c", is_copy=True)
+    for refusal in (check_destructive(odd, "x", None), check_environment(odd, "dev")):
+        assert refusal is not None
+        assert "-x confirm='a b'\"'\"'c' " in refusal.way_out
 
 
 @pytest.mark.parametrize("environment", ENVIRONMENT_CLASSES)

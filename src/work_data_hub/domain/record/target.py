@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.record.environment_class import ENVIRONMENT_CLASSES, EnvironmentClass
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 __all__ = [
     "ENVIRONMENT_CLASSES",
     "EnvironmentClass",
+    "HiddenRecord",
     "Identity",
     "Target",
-    "identity_of_copy",
     "strictest",
 ]
 
@@ -37,6 +37,20 @@ class Identity:
     pin: str
 
 
+class HiddenRecord(NamedTuple):
+    """A table of the framework's that is there and tells nothing.
+
+    Attributes:
+        table: with its schema.
+        remedy: what makes it tell, for those who may.
+        is_ours: whether it is one of the history's own.
+    """
+
+    table: str
+    remedy: str
+    is_ours: bool
+
+
 @dataclass(frozen=True)
 class Target:
     """The database of a run, as far as protection needs to know it.
@@ -46,34 +60,32 @@ class Target:
         is_local: whether it is on this machine.
         identity: what it says it is; None before the first run.
         session: the class of the session, which a database of this machine is recorded as.
+        is_copy: whether the identity came with a copy, or with the original to another place.
+        has_tables: whether there are tables beside the framework's.
+        hidden: records that are there and cannot be read.
     """
 
     name: str
     is_local: bool
     identity: Identity | None
     session: EnvironmentClass = "dev"
+    is_copy: bool = False
+    has_tables: bool = False
+    hidden: tuple[HiddenRecord, ...] = ()
+
+    @property
+    def recorded_environment(self) -> EnvironmentClass | None:
+        """What it is recorded as: prod where that cannot be read; None before the first run."""
+        if self.hidden:
+            return "prod"
+        return self.identity.environment if self.identity is not None else None
 
     @property
     def effective_environment(self) -> EnvironmentClass:
         """The class that protection goes by; a stranger on another machine counts as prod."""
-        if self.identity is not None:
-            return self.identity.environment
-        return self.session if self.is_local else "prod"
+        return self.recorded_environment or (self.session if self.is_local else "prod")
 
 
 def strictest(classes: Iterable[EnvironmentClass]) -> EnvironmentClass:
     """Return the class that protects most."""
     return max(classes, key=("ephemeral", "dev", "staging", "prod").index)
-
-
-def identity_of_copy(
-    found: Identity, *, new_id: str, pin: str, session: EnvironmentClass, is_local: bool
-) -> Identity:
-    """Return the identity that a copy gets.
-
-    A copy on this machine belongs to the session that found it. A copy elsewhere may be the
-    original after a move or an upgrade of its server: it keeps its class. So does a copy of a
-    throw-away database.
-    """
-    keeps = found.environment == "ephemeral" or not is_local
-    return Identity(new_id, found.environment if keeps else session, pin)

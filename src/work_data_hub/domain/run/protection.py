@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,16 +28,47 @@ class Refusal:
 def check_environment(target: Target, session: EnvironmentClass) -> Refusal | None:
     """Refuse a session of another environment class, such as a dev shell on production.
 
-    A database that is not recorded yet takes the session's class; a throw-away one belongs to
-    every session.
+    A throw-away database belongs to every session. What it is before its first run is another
+    question (``check_first_run``).
     """
+    if target.hidden and session != "prod":
+        return _hidden(target)
     if target.identity is None or go_together(target.identity.environment, session):
         return None
     recorded = target.identity.environment
+    if target.is_copy:
+        return Refusal(
+            f"the database {target.name!r} is a copy of one that is recorded as {recorded}, or that"
+            f" one in another place, but ENVIRONMENT is {session}",
+            f"set ENVIRONMENT={recorded} if it is that one; if it is a copy, say so once:"
+            f" {_recording(target, session)}",
+        )
     return Refusal(
         f"the database {target.name!r} is recorded as {recorded}, but ENVIRONMENT is {session}",
         f"set ENVIRONMENT={recorded} if this database is meant, else correct the URL; the guide"
         " says how to change what is recorded",
+    )
+
+
+def check_first_run(target: Target, wanted: EnvironmentClass) -> Refusal | None:
+    """Refuse to guess what a database of others is: it would be that from then on.
+
+    One of this machine, and one without tables, becomes what its first session is.
+
+    Args:
+        target: the database.
+        wanted: what it would be recorded as.
+    """
+    if target.identity is not None or wanted == "prod":
+        return None
+    if target.hidden:
+        return _hidden(target)
+    if target.is_local or not target.has_tables:
+        return None
+    return Refusal(
+        f"the database {target.name!r} is not on this machine, has tables and is not recorded, so"
+        f" it counts as prod, but it would become {wanted}",
+        f"say what it is, once: {_recording(target, wanted)}",
     )
 
 
@@ -65,16 +97,12 @@ def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal |
 def _unless_confirmed(target: Target, what: str, confirmed: str | None) -> Refusal | None:
     if target.effective_environment not in _PROTECTED or confirmed == target.name:
         return None
-    known = (
-        f"is {target.effective_environment}"
-        if target.identity is not None
-        else "carries no identity and is not on this machine, so it counts as prod"
-    )
     wrong = f" ({confirmed!r} is not its name)" if confirmed is not None else ""
+    name = shlex.quote(target.name)
     return Refusal(
-        f"{what}, and the database {target.name!r} {known}{wrong}",
-        f"confirm it by the name of the database: alembic -x confirm={target.name} ...,"
-        f" --confirm {target.name}, or confirm={target.name!r}",
+        f"{what}, and the database {target.name!r} {_class_of(target)}{wrong}",
+        f"confirm it by the name of the database: alembic -x confirm={name} ...,"
+        f" --confirm {name}, or confirm={target.name!r}",
     )
 
 
@@ -82,6 +110,8 @@ def check_recording(
     target: Target, wanted: EnvironmentClass, confirmed: str | None
 ) -> Refusal | None:
     """Refuse to move a database away from staging or prod unless it was named."""
+    if target.hidden:
+        return _hidden(target)
     if target.effective_environment == wanted:
         return None
     return check_destructive(target, f"recording it as {wanted}", confirmed)
@@ -94,20 +124,21 @@ def check_reset(target: Target) -> Refusal | None:
     """
     if target.effective_environment not in _PROTECTED:
         return None
-    known = "is" if target.identity is not None else "is not recorded here, and counts as"
     return Refusal(
-        f"a reset drops everything, and the database {target.name!r} {known}"
-        f" {target.effective_environment}",
-        "only databases of dev and of tests are reset; check that this database is meant",
+        f"a reset drops everything, and the database {target.name!r} {_class_of(target)}",
+        "only databases of dev and of tests are reset; "
+        + (_remedies(target) or "check that this database is meant"),
     )
 
 
 def check_record(target: Target, missing_tables: Iterable[str]) -> Refusal | None:
-    """Refuse a database of which a part of the framework's record was removed.
+    """Refuse a database of which a part of the framework's record was removed, or is out of reach.
 
     What it was is not known any more. Not to be asked of a database without any record.
     """
     missing = sorted(missing_tables)
+    if any(record.is_ours for record in target.hidden):
+        return _hidden(target)
     if not missing and target.identity is not None:
         return None
     lost = "the tables " + ", ".join(missing) if missing else "the row of work_data_hub_identity"
@@ -116,3 +147,33 @@ def check_record(target: Target, missing_tables: Iterable[str]) -> Refusal | Non
         "restore them; or drop all of work_data_hub_identity, _journal and _in_progress, and the"
         " database is taken over as at its first run",
     )
+
+
+def _hidden(target: Target) -> Refusal:
+    tables = ", ".join(record.table for record in target.hidden)
+    return Refusal(
+        f"{tables} of the database {target.name!r} cannot be read, so it counts as prod",
+        f"set ENVIRONMENT=prod if it is, or {_remedies(target)}",
+    )
+
+
+def _remedies(target: Target) -> str:
+    """Return what makes hidden records tell; empty where there are none."""
+    remedies = "; ".join(record.remedy for record in target.hidden)
+    return f"let somebody who may do this: {remedies}" if remedies else ""
+
+
+def _class_of(target: Target) -> str:
+    if target.hidden:
+        return f"has a record that cannot be read ({target.hidden[0].table}), so it counts as prod"
+    if target.identity is not None:
+        return f"is {target.effective_environment}"
+    return "carries no identity and is not on this machine, so it counts as prod"
+
+
+def _recording(target: Target, wanted: EnvironmentClass) -> str:
+    """Return the command that records a class, with the confirmation that it needs."""
+    effective = target.effective_environment
+    is_leaving = effective in _PROTECTED and effective != wanted
+    confirm = f"-x confirm={shlex.quote(target.name)} " if is_leaving else ""
+    return f"alembic -x record_environment={wanted} {confirm}ensure_version"

@@ -210,7 +210,9 @@ def identity(
         SettingsError, DatabaseUnavailableError: as ``upgrade``.
     """
     return commands.seen(
-        lambda view: read_identity(view.connection, view.history), database_url, alembic_ini
+        lambda view: read_identity(view.connection, view.history, view.schema),
+        database_url,
+        alembic_ini,
     )
 
 

@@ -145,6 +145,9 @@ SITUATIONS: dict[str, Callable[[Path], object] | tuple[str, ...]] = {
     "edited": edit,
     "vanished": lambda project: (project / LAST_FILE).unlink(),
     "unreadable": lambda project: (project / LAST_FILE).write_text("def"),
+    "an unreadable file beside": lambda project: (
+        (project / LAST_FILE).with_name("20260101_0009_beside.py").write_text("def")
+    ),
     "other version table": other_version_table,
     "no env.py": lambda project: (project / "io/schema/migrations/env.py").unlink(),
     "ahead of the code": ("UPDATE alembic_version SET version_num = 'unknown'",),
@@ -196,6 +199,65 @@ def test_a_session_of_another_class_is_left_to_the_run(
     assert look(project / "alembic.ini", text(settled)) is None
     with pytest.raises(WorkDataHubError):
         upgrade(project, settled)
+
+
+def test_production_in_another_place_and_on_sqlite_is_left_to_the_run(
+    project: Path, settled: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A copy of prod gets an id of its own; SQLite is refused to a session of prod."""
+    execute(settled, "UPDATE work_data_hub_identity SET environment = 'prod'")
+    monkeypatch.setenv("ENVIRONMENT", "prod")
+    get_settings.cache_clear()
+    is_postgresql = settled.get_backend_name() == "postgresql"
+    assert (look(project / "alembic.ini", text(settled)) is not None) == is_postgresql
+    execute(settled, "UPDATE work_data_hub_identity SET pin = 'another'")
+    assert look(project / "alembic.ini", text(settled)) is None
+    if not is_postgresql:
+        with pytest.raises(WorkDataHubError):
+            upgrade(project, settled)
+
+
+HIDDEN = (
+    "CREATE SCHEMA other",
+    "CREATE TABLE other.work_data_hub_identity (LIKE public.work_data_hub_identity)",
+)
+OF_PROD = (
+    *HIDDEN,
+    "INSERT INTO other.work_data_hub_identity VALUES ('1', 'prod', 'p', now())",
+    "GRANT USAGE ON SCHEMA other TO PUBLIC",
+    "GRANT SELECT ON other.work_data_hub_identity TO PUBLIC",
+)
+
+
+@pytest.mark.parametrize("statements", [HIDDEN, OF_PROD], ids=["hidden", "of prod"])
+def test_an_identity_in_another_schema_is_left_to_the_run(
+    project: Path, postgresql_url: URL, statements: tuple[str, ...]
+) -> None:
+    upgrade(project, postgresql_url)
+    role = f"wdh_second_{os.getpid()}"
+    rights = f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}"
+    execute(postgresql_url, f"CREATE ROLE {role} LOGIN PASSWORD 'x'", rights)
+    app = postgresql_url.set(username=role, password="x")
+    try:
+        assert look(project / "alembic.ini", text(app)) is not None
+        execute(postgresql_url, *statements)
+        assert look(project / "alembic.ini", text(app)) is None
+        with pytest.raises(WorkDataHubError):
+            upgrade(project, app)
+    finally:
+        execute(postgresql_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+
+
+def test_foreign_code_of_env_py_may_decide_on_the_database_where_nothing_has(
+    project: Path,
+) -> None:
+    env = project / "io/schema/migrations/env.py"
+    env.write_text("import json\n" + env.read_text())
+    ini = project / "alembic.ini"
+    upgrade(project, sa.make_url(f"sqlite:///{project / 'workdatahub_dev.db'}"))
+    assert look(ini) is None
+    env.write_text(env.read_text().replace("import json\n", ""))
+    assert look(ini) is not None
 
 
 def test_a_copied_file_is_left_to_the_run(project: Path, sqlite_url: URL, tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
-    from work_data_hub.testing.databases import MigratedDatabases
 
 HEAD = "20251113_000001"
 
@@ -127,35 +126,22 @@ def test_a_stranger_on_another_machine_is_not_taken_back_nor_recorded(
         ("postgresql:///x?host=localhost:1&host=db.example:2", False),
         ("postgresql://10.0.0.1/x", False),
         ("postgresql://localhost.evil.example/x", False),
+        ("postgresql://127.prod.example.com/x", False),
+        ("postgresql://127.9.9.9/x", True),
+        ("postgresql:///x?host=[::1]:5432", True),
+        ("postgresql:///x?host=[2001:db8::1]:5432", False),
+        ("postgresql:///x?host=::ffff:127.0.0.1", True),
+        ("postgresql:///x?host=localhost:5432", True),
+        ("postgresql:///x?host=a:1&host=b:2", False),
+        ("postgresql:///x?host=/var/run,db.example", False),
+        ("postgresql:///x?host=/var/run,localhost", True),
+        ("postgresql:///x?host=@abstract", True),
+        ("postgresql://localhost/x?hostaddr=10.0.0.1", False),
+        ("postgresql://db.example/x?hostaddr=127.0.0.1", True),
     ],
 )
 def test_what_is_on_this_machine_is_known_by_its_address(url: str, local: bool) -> None:
     assert facts.is_local_url(sa.make_url(url)) is local
-
-
-def test_a_copy_is_noticed_and_gets_an_identity_of_its_own(
-    postgresql_databases: MigratedDatabases, postgresql_url: URL, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    set_environment(monkeypatch, "staging")
-    migration_runner.upgrade(postgresql_url)
-    original = migration_runner.identity(postgresql_url)
-    copy = postgresql_url.set(database=f"{postgresql_url.database}_copy")
-    admin = sa.create_engine(postgresql_databases.server, poolclass=sa.NullPool)
-    with admin.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.exec_driver_sql(
-            f"CREATE DATABASE {copy.database} TEMPLATE {postgresql_url.database}"
-        )
-        try:
-            set_environment(monkeypatch, "dev")
-            migration_runner.downgrade(copy)
-            found = migration_runner.identity(copy)
-        finally:
-            connection.exec_driver_sql(f"DROP DATABASE {copy.database} WITH (FORCE)")
-    assert found is not None
-    assert original is not None
-    assert found.id != original.id
-    assert found.environment == "dev"
-    assert migration_runner.identity(postgresql_url) == original
 
 
 def test_a_copied_file_gets_an_identity_of_its_own(sqlite_url: URL, tmp_path: Path) -> None:

@@ -91,8 +91,7 @@ def reset(
     """
     # Asked before any lock is taken, and again under it (Admission.refuse_reset).
     plan = agreed or plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
-    permissions = Permissions(ephemeral=plan.environment == "ephemeral")
-    request = Request.of(database_url, permissions, observer)
+    request = Request.of(database_url, Permissions(), observer)
     request.empty = lambda view: drop_content(
         view.connection, plan.schemas, view.settings.lock_timeout, plan.objects if agreed else None
     )
@@ -111,7 +110,7 @@ def _planned(view: DatabaseView, further_schemas: Sequence[str]) -> ResetPlan:
     return ResetPlan(
         database=mask(view.target.url),
         name=target.name,
-        environment=target.identity.environment if target.identity else None,
+        environment=target.recorded_environment,
         schemas=schemas,
         objects=read_content(connection, schemas),
     )

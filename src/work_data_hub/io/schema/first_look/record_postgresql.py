@@ -39,7 +39,8 @@ def read_postgresql(address: DatabaseAddress) -> DatabaseRecord | None:
             found = json.loads(connection.ask(facts))
             schema = found["schema"]
             # Another schema may hold another history, whose identity counts too.
-            if sorted(found["framework_tables"]) != [[schema, name] for name in sorted(NAMES)]:
+            own = [[schema, name, True] for name in sorted(NAMES)]
+            if sorted(found["framework_tables"]) != own:
                 return None
             rows = json.loads(connection.ask(_postgresql_rows(schema)))
         return as_record(

@@ -14,9 +14,9 @@ from work_data_hub.domain.record.record import VERSION_TABLE
 from work_data_hub.domain.record.target import (
     ENVIRONMENT_CLASSES,
     EnvironmentClass,
+    HiddenRecord,
     Identity,
     Target,
-    identity_of_copy,
     strictest,
 )
 from work_data_hub.errors import RefusedError
@@ -24,6 +24,8 @@ from work_data_hub.io.schema.record.facts import is_local, read_facts
 from work_data_hub.io.schema.record.framework_tables import IDENTITY, framework_tables
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
     from sqlalchemy.engine import Connection
 
     from work_data_hub.io.schema.record.facts import DatabaseFacts
@@ -31,29 +33,72 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def read_identity(connection: Connection, history: str = VERSION_TABLE) -> Identity | None:
-    """Return what a database is recorded as; None when it is not."""
-    facts = read_facts(connection, history, None)
+def read_identity(
+    connection: Connection, history: str = VERSION_TABLE, schema: str | None = None
+) -> Identity | None:
+    """Return what a database is recorded as; None when it is not.
+
+    Raises:
+        RefusedError: the role may not read it.
+    """
+    facts = read_facts(connection, history, schema)
+    refuse_hidden(facts)
     return _read(connection, facts.schema) if IDENTITY in facts.framework_tables else None
+
+
+def refuse_hidden(facts: DatabaseFacts) -> None:
+    """Refuse to say what this history records, where the role may not read it.
+
+    Raises:
+        RefusedError: with what lets it.
+    """
+    for record in facts.hidden:
+        if record.is_ours:
+            raise RefusedError(
+                f"{record.table} cannot be read", hint=f"let somebody who may do: {record.remedy}"
+            )
 
 
 def read_target(connection: Connection, facts: DatabaseFacts, session: EnvironmentClass) -> Target:
     """Return what the database says it is; a copy is given the identity that it shall get.
 
-    Nothing is written: see ``record``.
+    Every schema with an identity counts, the strictest decides: it is one database. Nothing is
+    written: see ``record``.
     """
-    local = is_local(connection)
-    found = [_read(connection, schema) for schema in facts.identity_schemas]
-    recorded = [identity for identity in found if identity is not None]
+    found = {schema: _read(connection, schema) for schema in facts.identity_schemas}
+    recorded = {schema: one for schema, one in found.items() if one is not None}
+    hidden = *facts.hidden, *_emptied(found.keys() - recorded.keys() - {facts.schema})
+    is_copy = any(one.pin != facts.pin for one in recorded.values())
+    return Target(
+        name=facts.name,
+        is_local=is_local(connection),
+        identity=_effective(recorded, facts, is_hidden=bool(hidden)),
+        session=session,
+        is_copy=is_copy,
+        has_tables=facts.has_tables,
+        hidden=hidden,
+    )
+
+
+def _effective(
+    recorded: Mapping[str | None, Identity], facts: DatabaseFacts, *, is_hidden: bool
+) -> Identity | None:
+    """Return the identity of the whole database, which a copy does not share with its original."""
     if not recorded:
-        return Target(facts.name, local, None, session)
-    # Another schema may hold another history of the same database.
-    identity = with_environment(recorded[0], strictest(one.environment for one in recorded))
-    if identity.pin != facts.pin:
-        identity = identity_of_copy(
-            identity, new_id=str(uuid4()), pin=facts.pin, session=session, is_local=local
-        )
-    return Target(facts.name, local, identity, session)
+        return None
+    found = recorded.get(facts.schema) or next(iter(recorded.values()))
+    if found.pin != facts.pin:
+        found = Identity(str(uuid4()), found.environment, facts.pin)
+    classes = [one.environment for one in recorded.values()]
+    return with_environment(found, "prod" if is_hidden else strictest(classes))
+
+
+def _emptied(schemas: Iterable[str | None]) -> Iterator[HiddenRecord]:
+    """Give the records of other histories that have lost their row, or do not show it to us."""
+    for schema in sorted(map(str, schemas)):
+        table = f"{schema}.{IDENTITY}"
+        remedy = f"restore the row of {table}, or drop the tables work_data_hub_* beside it"
+        yield HiddenRecord(table, remedy, is_ours=False)
 
 
 def new_identity(environment: EnvironmentClass, pin: str) -> Identity:

@@ -224,7 +224,7 @@ def _as_read(entry: JournalEntry) -> JournalEntry:
 
 
 def journal_of(view: DatabaseView, facts: DatabaseFacts) -> Journal | None:
-    """Return the journal of a database; None where no run has made one yet."""
-    if JOURNAL not in facts.framework_tables:
+    """Return the journal of a database; None where no run has made one yet, or it is hidden."""
+    if JOURNAL not in facts.framework_tables or not facts.is_readable:
         return None
     return Journal(view.connection, facts.schema, view.history, facts.user)

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
 LAST_RUNS = 5
+_NOT_RECORDED = protection.Refusal(
+    "the database is not recorded yet: no run has been on it", "`wdh db upgrade` records it"
+)
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,16 @@ class DatabaseStatus:
         database: its URL, without the password.
         source: what decided on it, in words.
         exists: False for a SQLite file that is not there yet.
-        environment: what it is recorded as; None before the first run.
+        environment: what it is recorded as, prod where that cannot be read; None before the first
+            run.
         session: the class of the session.
         versions: the revisions that it is at.
         heads: those of the files.
         pending: the steps that would bring it to head, in order.
         last_runs: the newest rows of its journal, the oldest of them first.
         problems: what is wrong: ``not-recorded``, ``record-removed``, ``other-environment``,
-            ``ahead``, ``several-heads``, ``interrupted``, ``edited``, ``vanished``.
+            ``record-hidden``, ``ahead``, ``several-heads``, ``interrupted``, ``edited``,
+            ``vanished``.
     """
 
     database: str
@@ -88,7 +93,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         database=mask(view.target.url),
         source=view.target.source,
         exists=engine.exists(view.target.url),
-        environment=target.identity.environment if target.identity else None,
+        environment=target.recorded_environment,
         session=view.settings.environment,
         versions=versions,
         heads=heads,
@@ -99,8 +104,14 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
 
 
 def read_entries(view: DatabaseView, last: int | None = None) -> tuple[JournalEntry, ...]:
-    """Return the journal of the history, or its newest rows; empty when it has none."""
-    journal = journal_of(view, read_facts(view.connection, view.history, view.schema))
+    """Return the journal of the history, or its newest rows; empty when it has none.
+
+    Raises:
+        RefusedError: the role may not read it.
+    """
+    facts = read_facts(view.connection, view.history, view.schema)
+    identity.refuse_hidden(facts)
+    journal = journal_of(view, facts)
     return tuple(journal.entries(last)) if journal else ()
 
 
@@ -120,7 +131,7 @@ class Held(NamedTuple):
 
 def read_held(view: DatabaseView) -> Held:
     """Return what a database says of itself, in one look. Changes nothing."""
-    found = identity.read_identity(view.connection, view.history)
+    found = identity.read_identity(view.connection, view.history, view.schema)
     journal = journal_of(view, read_facts(view.connection, view.history, view.schema))
     return Held(view.versions, tuple(journal.deciding()) if journal else (), found)
 
@@ -140,16 +151,19 @@ def _pending(view: DatabaseView, versions: tuple[str, ...]) -> tuple[Step, ...]:
 
 
 def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> Iterator[Finding]:
-    if not facts.has_framework_tables:
-        yield Finding(
-            "not-recorded",
-            "the database is not recorded yet: no run has been on it",
-            hint="`wdh db upgrade` records it",
-        )
-    elif refusal := protection.check_record(target, NAMES - facts.framework_tables):
-        yield Finding("record-removed", refusal.reason, hint=refusal.way_out)
-    if refusal := protection.check_environment(target, view.settings.environment):
-        yield Finding("other-environment", refusal.reason, hint=refusal.way_out)
+    session = view.settings.environment
+    if facts.has_framework_tables:
+        lost = NAMES - facts.framework_tables
+        removed = protection.check_record(target, lost) if facts.is_readable else None
+        if removed is not None:
+            yield Finding("record-removed", removed.reason, hint=removed.way_out)
+    elif not target.hidden:
+        first = protection.check_first_run(target, session) or _NOT_RECORDED
+        yield Finding("not-recorded", first.reason, hint=first.way_out)
+    stranger = protection.check_environment(target, session)
+    if stranger is not None:
+        code = "record-hidden" if target.hidden else "other-environment"
+        yield Finding(code, stranger.reason, hint=stranger.way_out)
 
 
 def _of_the_past(
@@ -158,7 +172,7 @@ def _of_the_past(
     journal: Journal | None,
     versions: tuple[str, ...],
 ) -> Iterator[Finding]:
-    if facts.framework_tables >= NAMES:
+    if facts.framework_tables >= NAMES and facts.is_readable:
         marks = Marks(view.connection, facts.schema, view.history)
         if interrupted := marks.read():
             fault = interrupted.as_fault()

@@ -42,6 +42,7 @@ class Admission:
         permissions: what the caller confirmed or asked for beside the run itself.
 
     Attributes:
+        target: as it was given.
         repeated: where the first step repeats an interrupted one, the indexes that it has built.
     """
 
@@ -52,7 +53,7 @@ class Admission:
         self.facts = facts
         self.marks = Marks(view.connection, facts.schema, view.history)
         self.journal = Journal(view.connection, facts.schema, view.history, facts.user)
-        self._target = target
+        self.target = target
         self._permissions = permissions
         self.repeated: tuple[ConcurrentIndex, ...] | None = None
 
@@ -69,15 +70,16 @@ class Admission:
         return self.facts.schema
 
     def refuse_strangers(self) -> None:
-        """Refuse a session of another class, and a database whose record was removed.
+        """Refuse a session of another class, and a database of which that cannot be known.
 
         Raises:
             RefusedError: with the way out.
         """
         if self.facts.has_framework_tables:
             missing = NAMES - self.facts.framework_tables
-            _refuse(protection.check_record(self._target, missing))
-        _refuse(protection.check_environment(self._target, self.view.settings.environment))
+            _refuse(protection.check_record(self.target, missing))
+        _refuse(protection.check_environment(self.target, self.view.settings.environment))
+        _refuse(protection.check_first_run(self.target, self._class_at_first))
 
     def refuse_destruction(self, operation: str) -> None:
         """Refuse to destroy on staging and prod, unless the database was named.
@@ -85,7 +87,7 @@ class Admission:
         Raises:
             RefusedError: with the way out.
         """
-        _refuse(protection.check_destructive(self._target, operation, self._permissions.confirm))
+        _refuse(protection.check_destructive(self.target, operation, self._permissions.confirm))
 
     def refuse_loading(self, file: str) -> None:
         """Refuse to load rows into staging and prod, unless the database was named.
@@ -93,7 +95,7 @@ class Admission:
         Raises:
             RefusedError: with the way out.
         """
-        _refuse(protection.check_loading(self._target, file, self._permissions.confirm))
+        _refuse(protection.check_loading(self.target, file, self._permissions.confirm))
 
     def refuse_reset(self) -> None:
         """Refuse to drop everything, unless the database is dev or a throw-away one.
@@ -101,8 +103,8 @@ class Admission:
         Raises:
             RefusedError: with the reason.
         """
-        _refuse(protection.check_reset(self._target))
-        _refuse(protection.check_environment(self._target, self.view.settings.environment))
+        _refuse(protection.check_reset(self.target))
+        _refuse(protection.check_environment(self.target, self.view.settings.environment))
 
     def record_environment(self, wanted: EnvironmentClass) -> None:
         """Record another environment class, as the caller asked; it is journalled.
@@ -110,12 +112,12 @@ class Admission:
         Raises:
             RefusedError: the database was not confirmed.
         """
-        _refuse(protection.check_recording(self._target, wanted, self._permissions.confirm))
-        before = self._target.identity.environment if self._target.identity else "nothing"
+        _refuse(protection.check_recording(self.target, wanted, self._permissions.confirm))
+        before = self.target.identity.environment if self.target.identity else "nothing"
         connection = self.view.connection
         with connection.begin():
             self._create_tables()
-            found = self._target.identity or identity.new_identity(wanted, self.facts.pin)
+            found = self.target.identity or identity.new_identity(wanted, self.facts.pin)
             recorded = identity.with_environment(found, wanted)
             # The strictest record counts: every history of the database must say the same.
             for schema in {self.schema, *self.facts.identity_schemas}:
@@ -153,10 +155,14 @@ class Admission:
         if not sa.inspect(connection).has_table(JOURNAL, schema=self.schema):
             framework_tables(self.schema).create(connection)
 
+    @property
+    def _class_at_first(self) -> EnvironmentClass:
+        """What a database that is not recorded yet would be recorded as."""
+        return "ephemeral" if self._permissions.ephemeral else self.view.settings.environment
+
     def _record_identity(self) -> None:
-        session = self.view.settings.environment
-        environment = "ephemeral" if self._permissions.ephemeral else session
-        wanted = self._target.identity or identity.new_identity(environment, self.facts.pin)
+        first = identity.new_identity(self._class_at_first, self.facts.pin)
+        wanted = self.target.identity or first
         if not identity.is_recorded(self.view.connection, self.schema, wanted):
             identity.record(self.view.connection, self.schema, wanted)
 

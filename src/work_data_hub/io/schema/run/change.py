@@ -62,9 +62,10 @@ def change(configuration: Configuration, ending: Ending) -> None:
         if request.empty is not None:
             admission.refuse_reset()
             request.empty(view)
-            # What was known of it is gone; the lock is held until it is built again.
+            # Its record is gone, what it is has not changed; the lock is held until it is built.
             facts = read_facts(connection, view.history, view.schema)
-            admission = Admission.of(view, facts, permissions)
+            connection.rollback()
+            admission = Admission(view, facts, admission.target, permissions)
         versions: tuple[str, ...] = ()
         if permissions.record_environment is not None:
             _refuse_migration(environment)
