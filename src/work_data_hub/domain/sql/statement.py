@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -48,6 +49,7 @@ class ConcurrentIndex:
     table: str
 
 
+@lru_cache(maxsize=4)  # who listens asks before and after a statement, and loops repeat theirs
 def action_of(statement: str) -> Action:
     """Return what a statement does, read from its first words."""
     found = list(islice(tokens(statement), _HEAD))

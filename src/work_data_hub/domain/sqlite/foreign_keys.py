@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _HARMLESS = frozenset(("BEGIN", "CREATE", "SELECT", "PRAGMA", "EXPLAIN", "SAVEPOINT", "RELEASE"))
 
+_CHANGES_OF_ROWS = frozenset(("INSERT", "UPDATE", "DELETE"))
+
 
 class Violation(NamedTuple):
     """A row that references nothing; or a whole table, whose key cannot be checked.
@@ -61,4 +63,9 @@ def may_break(action: Action, statement: str, has_relations: Callable[[str], boo
         return action.kind not in ("TRIGGER", "VIEW")
     if action.verb == "ALTER":
         return action.new_name is not None or "references" in statement.lower()
-    return action.verb not in ("INSERT", "UPDATE", "DELETE") or has_relations(action.name)
+    return action.verb not in _CHANGES_OF_ROWS or has_relations(action.name)
+
+
+def may_change_schema(action: Action) -> bool:
+    """Whether what is known of the schema may not be so after a statement."""
+    return action.verb not in _CHANGES_OF_ROWS and action.verb != "SELECT"

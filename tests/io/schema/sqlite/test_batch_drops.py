@@ -220,6 +220,41 @@ def test_the_check_of_a_boolean_is_not_lost_by_a_rename(project: Project) -> Non
     assert "CONSTRAINT is_bool CHECK (g IN (0, 1))" in project.schema("t")
 
 
+def test_the_check_of_a_boolean_is_not_lost_by_a_rename_beside_another_check(
+    project: Project,
+) -> None:
+    project.existing("CREATE TABLE t (f BOOLEAN, a INT, CONSTRAINT is_bool CHECK (f IN (0, 1)))")
+    boolean = "sa.Boolean(create_constraint=True, name='is_bool')"
+    said = project.refused(
+        f"alter_column('f', new_column_name='g', existing_type={boolean})",
+        "create_check_constraint('positive', 'a > 0')",
+        table="t",
+    )
+    assert "this would be lost: CHECK is_bool of t" in said
+    project.batch(
+        f"alter_column('f', new_column_name='g', existing_type={boolean})",
+        "create_check_constraint('is_bool', 'g IN (0, 1)')",
+        table="t",
+    )
+    assert "CONSTRAINT is_bool CHECK (g IN (0, 1))" in project.schema("t")
+
+
+@pytest.mark.parametrize(
+    ("new", "expected", "row"),
+    [
+        ("sa.Computed('a + 2')", "b INTEGER GENERATED ALWAYS AS (a + 2)", (1, 3)),
+        ("server_default='7'", "b INTEGER DEFAULT '7'", (1, 7)),
+    ],
+)
+def test_a_generated_column_may_get_another_expression_or_become_a_plain_one(
+    project: Project, new: str, expected: str, row: tuple[int, int]
+) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT AS (a + 1))\n\nINSERT INTO t VALUES (1)")
+    project.batch("drop_column('b')", f"add_column(sa.Column('b', sa.Integer(), {new}))", table="t")
+    assert expected in project.schema("t")
+    assert project.sql("SELECT * FROM t") == [row]
+
+
 def test_a_column_that_copy_from_forgets_is_not_lost(project: Project) -> None:
     project.existing("CREATE TABLE t (a INT, b TEXT)\n\nINSERT INTO t VALUES (1, 'x')")
     known = "sa.Table('t', sa.MetaData(), sa.Column('a', sa.Integer()))"

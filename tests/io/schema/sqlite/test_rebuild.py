@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from work_data_hub.errors import MigrationFailedError, RefusedError
-from work_data_hub.io.schema.engine import HeardCursor, connect, foreign_keys_off
+from work_data_hub.io.schema.engine import connect, foreign_keys_off
 from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
 from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
@@ -74,67 +74,6 @@ def test_an_error_that_is_caught_does_not_commit_half_a_rebuild(project: Project
     )
     with pytest.raises(MigrationFailedError, match="leave the table _alembic_tmp_t behind"):
         project.upgrade()
-
-
-def test_a_foreign_key_that_a_revision_breaks_rolls_it_back(family: Project) -> None:
-    assert "foreign key" in family.refused_script("DELETE FROM parent WHERE id = 1")
-
-
-def test_a_foreign_key_that_was_broken_before_is_not_the_fault_of_the_revision(
-    project: Project,
-) -> None:
-    project.existing("CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE c (p REFERENCES p)")
-    with closing(sqlite3.connect(project.file)) as connection, connection:
-        connection.execute("INSERT INTO c VALUES (7)")
-    project.batch("alter_column('p', nullable=False)", table="c")
-    assert project.sql("SELECT p FROM c") == [(7,)]
-
-
-def test_revisions_that_can_break_nothing_are_not_checked(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    statements: list[str] = []
-    execute = HeardCursor.execute
-
-    def noted(cursor: HeardCursor, sql: str, *parameters: Any) -> HeardCursor:
-        statements.append(sql)
-        return execute(cursor, sql, *parameters)
-
-    monkeypatch.setattr(HeardCursor, "execute", noted)
-    for number in range(5):
-        project.revision(
-            f"""
-            op.create_table("t{number}", sa.Column("id", sa.Integer(), primary_key=True))
-            op.create_index("i{number}", "t{number}", ["id"])
-            op.add_column("t{number}", sa.Column("x", sa.Integer()))
-            """
-        )
-    project.upgrade()
-    assert any("CREATE TABLE t4" in statement for statement in statements)
-    assert not [s for s in statements if "foreign_key_check" in s or "count(*)" in s]
-
-
-def test_a_revision_that_changes_rows_is_checked(project: Project) -> None:
-    project.existing("CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE c (p REFERENCES p)")
-    project.existing("INSERT INTO p VALUES (7)")
-    for bad in (
-        "INSERT INTO c VALUES (1)",
-        "INSERT INTO p VALUES (1)\n\nINSERT INTO c VALUES (1)\n\nDELETE FROM p",
-        "ALTER TABLE p ADD COLUMN x REFERENCES p DEFAULT 3",
-        "WITH one AS (SELECT 1) INSERT INTO c SELECT * FROM one",
-    ):
-        assert "foreign key(s) would be broken" in project.refused_script(bad)
-
-
-def test_a_foreign_key_to_what_is_not_unique_stops_only_who_made_it_so(project: Project) -> None:
-    project.existing(
-        "CREATE TABLE p (a, b)\n\nCREATE UNIQUE INDEX u ON p (a)\n\n"
-        "CREATE TABLE bad (b REFERENCES p (b))\n\nCREATE TABLE good (a REFERENCES p (a))"
-    )
-    project.batch(table="good", recreate="'always'")
-    said = project.refused_script("DROP INDEX u")
-    assert 'foreign key mismatch - "good" referencing "p"' in said
-    assert "must be a primary key or unique" in said
 
 
 def test_the_modes_of_the_connection_are_put_back(family: Project) -> None:

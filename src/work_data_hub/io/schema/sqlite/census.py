@@ -91,17 +91,25 @@ def take(raw: sqlite3.Connection, table: str) -> Census:
     )
 
 
-def has_relations(raw: sqlite3.Connection, table: str) -> bool:
-    """Whether changing rows of a table may concern a foreign key; doubtful cases count."""
-    (found,) = raw.execute(
-        "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(:table))"
-        " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table'"
-        " AND sql LIKE '%references%' AND instr(lower(sql), lower(:table)) > 0)"
-        " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'"
-        " AND tbl_name = :table COLLATE NOCASE)",
-        {"table": table},
-    ).fetchone()
-    return bool(found)
+class Relations:
+    """Which tables have rows that may concern a foreign key, read once until the schema changes.
+
+    Reading it takes time as the schema is long, and a revision may change many rows.
+    """
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        self._known: dict[str, bool] = {}
+
+    def forget(self) -> None:
+        """The schema may have changed."""
+        self._known.clear()
+
+    def has(self, table: str) -> bool:
+        """Whether changing rows of a table may concern a foreign key; doubtful cases count."""
+        if table not in self._known:
+            self._known[table] = _has_relations(self._raw, table)
+        return self._known[table]
 
 
 def count(raw: sqlite3.Connection, table: str) -> int:
@@ -222,6 +230,19 @@ def faults(raw: sqlite3.Connection) -> Iterator[Fault]:
 def _rowids(raw: sqlite3.Connection, sql: str, name: str) -> Rowids | None:
     table = parsed(sql, name)
     return rowids_of(raw, table, key_of(table))
+
+
+def _has_relations(raw: sqlite3.Connection, table: str) -> bool:
+    (found,) = raw.execute(
+        "SELECT EXISTS (SELECT 1 FROM pragma_foreign_key_list(:table))"
+        " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'table'"
+        " AND sql LIKE '%references%' AND instr(lower(sql), lower(:table)) > 0)"
+        " OR EXISTS (SELECT 1 FROM main.sqlite_master WHERE type = 'trigger'"
+        " AND tbl_name = :table COLLATE NOCASE)"
+        " OR EXISTS (SELECT 1 FROM temp.sqlite_master WHERE type = 'trigger')",
+        {"table": table},
+    ).fetchone()
+    return bool(found)
 
 
 def _columns(raw: sqlite3.Connection, table: str) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
 from alembic import context as alembic_context
@@ -13,10 +12,10 @@ from alembic import context as alembic_context
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import Action, action_of
-from work_data_hub.domain.sqlite.foreign_keys import may_break
+from work_data_hub.domain.sqlite.foreign_keys import may_break, may_change_schema
 from work_data_hub.io.schema.engine import driver_connection
-from work_data_hub.io.schema.sqlite import census as sqlite_census
 from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
+from work_data_hub.io.schema.sqlite.census import Relations
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
 from work_data_hub.io.schema.sqlite.handwritten import HandwrittenRebuilds
 
@@ -78,7 +77,7 @@ class RebuildGuard:
         """Start anew; called before the first statement of each revision."""
         if not self._is_sqlite:
             return
-        self._revision = _Revision(HandwrittenRebuilds(self._raw))
+        self._revision = _Revision(HandwrittenRebuilds(self._raw), Relations(self._raw))
         self._hook_into_alembic()
         self._quiet.close()
         self._quiet.enter_context(warnings.catch_warnings())
@@ -204,7 +203,9 @@ class RebuildGuard:
     def _watch_foreign_keys(self, revision: _Revision, action: Action, statement: str) -> None:
         if revision.may_break_foreign_keys:
             return
-        if not may_break(action, statement, partial(sqlite_census.has_relations, self._raw)):
+        if may_change_schema(action):
+            revision.relations.forget()
+        if not may_break(action, statement, revision.relations.has):
             return
         revision.may_break_foreign_keys = True
         if self._foreign_keys is None:
@@ -225,6 +226,7 @@ class _Revision:
     """What the running revision has done so far."""
 
     handwritten: HandwrittenRebuilds
+    relations: Relations
     planned: dict[str, BatchRebuild] = field(default_factory=dict)
     running: BatchRebuild | None = None
     temporaries: set[str] = field(default_factory=set)
