@@ -102,11 +102,10 @@ def _work_on_files(configuration: Configuration, ending: Ending) -> None:
 
 
 def _print_sql(configuration: Configuration, ending: Ending) -> None:
-    from work_data_hub.config import get_settings
     from work_data_hub.io.schema.alembic_bridge import database_choice
 
     environment = configuration.environment
-    ending.url = database_choice.choose(environment, get_settings()).target.url
+    ending.url = database_choice.choose(environment).target.url
     configuration.apply(
         url=ending.url,
         literal_binds=True,

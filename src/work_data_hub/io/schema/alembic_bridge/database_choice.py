@@ -14,6 +14,7 @@ from work_data_hub.config.database_url import mask
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line, x_arguments
+from work_data_hub.io.schema.alembic_bridge.overruling import settings_left
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, request_of
 from work_data_hub.io.schema.alembic_bridge.swaps import leads_to
 from work_data_hub.io.schema.revisions import project_files
@@ -33,11 +34,13 @@ class DatabaseChoice:
 
     Attributes:
         target: its URL, and what decided.
+        settings: the session's.
         connection: the live connection on the Config, if there is one.
         is_of_env_py: whether nobody but env.py can have put it there.
     """
 
     target: DatabaseTarget
+    settings: Settings
     connection: Connection | None = None
     is_of_env_py: bool = False
 
@@ -56,7 +59,7 @@ class DatabaseChoice:
         return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
 
 
-def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoice:
+def choose(environment: EnvironmentContext) -> DatabaseChoice:
     """Decide on the database: what the caller chose, or else what the settings say.
 
     The caller chooses by ``-x database_url``, by a connection or a URL on the Alembic Config, or
@@ -65,6 +68,7 @@ def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoic
     Raises:
         UsageError: what was chosen cannot be used.
         SettingsError: a URL or a setting is not valid.
+        RefusedError: env.py overrules what the shell says.
     """
     config = environment.config
     ini = config.config_file_name
@@ -77,8 +81,9 @@ def choose(environment: EnvironmentContext, settings: Settings) -> DatabaseChoic
     is_of_program = not from_command_line(config) and REQUEST not in config.attributes
     if connection is not None and is_of_program:
         url, source = connection.engine.url, _CONNECTION
+    settings = settings_left(environment, is_explicit=url is not None)
     target = choose_database(settings, url, explicit_source=source, folder=folder)
-    return DatabaseChoice(target, connection, is_of_env_py=not is_of_program)
+    return DatabaseChoice(target, settings, connection, is_of_env_py=not is_of_program)
 
 
 def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:

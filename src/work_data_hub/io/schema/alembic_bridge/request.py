@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from work_data_hub.config.choice import Said, said
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.run.plan import RunResult
 from work_data_hub.errors import RefusedError
@@ -68,6 +70,7 @@ class Request:
         observer: is told how the run goes.
         look: is given the database, where a command only reads it.
         empty: empties the database, where a reset was asked for.
+        said: what the environment said when it was asked, before env.py ran.
         loading: what is loaded into it, and nothing else is done.
         plan: written by the run.
         result: written by the run when it ends.
@@ -80,6 +83,7 @@ class Request:
     look: Callable[[DatabaseView], None] | None = None
     empty: Callable[[DatabaseView], None] | None = None
     loading: Loading | None = None
+    said: Said = field(default_factory=lambda: said(os.environ))
     plan: Plan | None = None
     result: RunResult | None = None
 

@@ -6,14 +6,12 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.record.applied import applied_rows
 from work_data_hub.errors import DatabaseUnavailableError, RefusedError, SettingsError
-from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import URL
-
+    from work_data_hub.config import DatabaseTarget
     from work_data_hub.domain.revisions.history import History
 
 _OWN = {"dev", "ephemeral"}
@@ -36,13 +34,8 @@ def database_notes(
     """
     if not revisions:
         return ()
-    # Imported here: a plan without a database to ask needs neither.
-    from work_data_hub.config import choose_database, get_settings
-
-    folder = project_files.database_folder(ini)
     try:
-        target = choose_database(get_settings(), database_url, folder=folder)
-        held, environment = _held(target.url, history, ini)
+        target, held, environment = _held(database_url, history, ini)
     except (DatabaseUnavailableError, SettingsError) as error:
         if database_url is not None:
             raise
@@ -62,14 +55,17 @@ def database_notes(
     )
 
 
-def _held(url: URL, history: History, ini: Path) -> tuple[set[str], str | None]:
+def _held(
+    database_url: str | None, history: History, ini: Path
+) -> tuple[DatabaseTarget, set[str], str | None]:
+    # Imported here: a plan without a database to ask needs neither.
     from work_data_hub.io.schema.alembic_bridge.commands import seen
     from work_data_hub.io.schema.record.status import read_held
 
-    found = seen(read_held, url, ini)
+    target, found = seen(lambda view: (view.target, read_held(view)), database_url, ini)
     journalled = applied_rows(found.journal, since_last_stamp=True)
     held = history.with_needs(found.versions) | journalled.keys()
-    return held, found.identity.environment if found.identity else None
+    return target, held, found.identity.environment if found.identity else None
 
 
 def _below(revision: str, history: History) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from work_data_hub.config import choose_database, get_settings
 from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.errors import (
     RunInterrupted,
@@ -16,7 +15,6 @@ from work_data_hub.errors import (
     SeedFailedError,
     UsageError,
 )
-from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions, Request
 from work_data_hub.io.schema.database.seed_file import SeedResult, load_seeds, read_seed_file
@@ -59,11 +57,6 @@ def seed(
     ini = project_files.meant(alembic_ini)
     path = file or _shipped(ini)
     script = read_seed_file(path)  # refused before the database is touched
-    target = choose_database(
-        get_settings(), database_url, folder=project_files.database_folder(ini)
-    )
-    if not engine.exists(target.url):
-        raise UsageError(f"there is no database {target}", hint="run `wdh db upgrade` first")
     loading = _Seeding(path, script)
     request = Request(database_url=database_url, permissions=Permissions(confirm=confirm))
     request.loading = Loading(path.name, loading.load)

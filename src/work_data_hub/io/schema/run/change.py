@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from work_data_hub.config import get_settings
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import (
@@ -25,14 +24,16 @@ from work_data_hub.io.schema.run.guard import RunGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import Engine
+    from sqlalchemy.engine import Connection, Engine
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+    from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
-    from work_data_hub.io.schema.alembic_bridge.request import Loading
+    from work_data_hub.io.schema.alembic_bridge.request import Loading, Request
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
@@ -44,14 +45,14 @@ def change(configuration: Configuration, ending: Ending) -> None:
         configuration: of the call of env.py.
         ending: is told which database it is, and how far the run got.
     """
-    environment, settings = configuration.environment, get_settings()
+    environment = configuration.environment
     request, permissions = request_of(environment.config), permissions_of(environment)
-    choice = choose(environment, settings)
+    choice = choose(environment)
     ending.url = choice.target.url
-    with choice.open(wait_seconds=settings.connect_wait) as connection, ExitStack() as stack:
+    with _opened(choice, request) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
         side_engine, tell = engine.create_engine(ending.url), request.observer.waiting
-        view = configuration.view(connection, choice.target, settings)
+        view = configuration.view(connection, choice.target, choice.settings)
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
         admission = Admission.of(view, facts, permissions)
         if request.loading is not None:
@@ -75,6 +76,13 @@ def change(configuration: Configuration, ending: Ending) -> None:
             _run_steps(configuration, ending, admission, guard)
             versions = environment.get_context().get_current_heads()
         request.report(ending.progress, ending.url, versions)
+
+
+def _opened(choice: DatabaseChoice, request: Request) -> AbstractContextManager[Connection]:
+    may_create = request.loading is None
+    if not may_create and choice.connection is None and not engine.exists(choice.target.url):
+        raise UsageError(f"there is no database {choice.target}", hint="run `wdh db upgrade` first")
+    return choice.open(wait_seconds=choice.settings.connect_wait)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
-from work_data_hub.config import get_settings
 from work_data_hub.errors import CheckFoundError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge import model_differences
@@ -37,9 +36,8 @@ def look(configuration: Configuration, ending: Ending) -> None:
         configuration: of the call of env.py.
         ending: is told which database it is, and the plan.
     """
-    environment, settings = configuration.environment, get_settings()
-    request = request_of(environment.config)
-    choice = choose(environment, settings)
+    environment = configuration.environment
+    request, choice = request_of(environment.config), choose(environment)
     ending.url = choice.target.url
     plan_steps = plan_of_alembic(environment)
 
@@ -56,7 +54,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
         versions = environment.get_context().get_current_heads()
         request.report(ending.progress, choice.target.url, versions)
         if request.look is not None:
-            view = configuration.view(connection, choice.target, settings)
+            view = configuration.view(connection, choice.target, choice.settings)
             request.look(replace(view, versions=ending.progress.plan.current))
     model_differences.report(environment)
 
