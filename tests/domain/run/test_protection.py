@@ -15,6 +15,7 @@ from work_data_hub.domain.run.protection import (
     check_destructive,
     check_environment,
     check_first_run,
+    check_loading,
     check_record,
     check_recording,
     check_reset,
@@ -105,6 +106,26 @@ def test_what_a_database_of_others_is_is_not_guessed(wanted: EnvironmentClass) -
         replace(STRANGER, identity=Identity("1", "staging", "pin")),
     ):
         assert check_first_run(quiet, wanted) is None
+
+
+@pytest.mark.parametrize("environment", ENVIRONMENT_CLASSES)
+def test_seeds_are_loaded_where_the_database_is_named_or_nobodys(
+    environment: EnvironmentClass,
+) -> None:
+    is_quiet = environment in {"dev", "ephemeral"}
+    assert (check_loading(target(environment), "x.sql", None) is None) == is_quiet
+    assert (check_loading(target(environment), "x.sql", "other") is None) == is_quiet
+    assert check_loading(target(environment), "x.sql", "hub") is None
+
+
+@pytest.mark.parametrize("session", ["dev", "staging", "prod"])
+def test_where_data_matter_no_seed_goes_unrecorded(session: EnvironmentClass) -> None:
+    unrecorded = replace(target(None), session=session)
+    refusal = check_loading(unrecorded, "x.sql", "hub")
+    assert (refusal is None) == (session == "dev")
+    if refusal is not None:
+        assert "`wdh db upgrade` first" in refusal.way_out
+    assert check_loading(replace(unrecorded, is_local=False), "x.sql", "hub") is not None
 
 
 HIDDEN = (HiddenRecord("core.identity", "GRANT this", is_ours=False),)

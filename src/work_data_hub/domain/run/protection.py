@@ -84,13 +84,19 @@ def check_destructive(target: Target, operation: str, confirmed: str | None) -> 
 
 
 def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal | None:
-    """Refuse to load rows into staging or prod unless the database was named.
+    """Refuse to load rows into staging or prod unless the database was named, and has a journal.
 
     Args:
         target: the database.
         file: what would be loaded.
         confirmed: the name that was given as confirmation, if any.
     """
+    if target.identity is None and target.effective_environment in _PROTECTED:
+        return Refusal(
+            f"loading {file} changes rows, and no run has been on the database {target.name!r} yet:"
+            " nothing would tell of it",
+            "run `wdh db upgrade` first",
+        )
     return _unless_confirmed(target, f"loading {file} changes rows", confirmed)
 
 

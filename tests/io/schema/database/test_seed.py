@@ -146,6 +146,24 @@ def test_a_database_without_a_record_is_seeded_and_gets_none(database_url: URL, 
     assert migration_runner.identity(database_url) is None
 
 
+def test_one_of_staging_is_upgraded_before_it_is_seeded(
+    database_url: URL, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_environment("staging", monkeypatch)
+    with connect(database_url) as connection, connection.begin():
+        connection.exec_driver_sql("CREATE TABLE theirs (id INTEGER)")
+    with pytest.raises(RefusedError, match="no run has been on") as no:
+        migration_runner.seed(database_url, file, confirm=database_url.database)
+    assert no.value.hint == "run `wdh db upgrade` first"
+    assert not has_mine(database_url)
+    migration_runner.upgrade(database_url)
+    with pytest.raises(RefusedError) as no:
+        migration_runner.seed(database_url, file)
+    name = no.value.hint.partition("--confirm ")[2].partition(",")[0]
+    migration_runner.seed(database_url, file, confirm=name)
+    assert len(seeds(database_url)) == 1
+
+
 def test_foreign_keys_hold_while_rows_are_loaded(database_url: URL, file: Path) -> None:
     migration_runner.upgrade(database_url)
     file.write_text(

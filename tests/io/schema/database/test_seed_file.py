@@ -12,9 +12,12 @@ from sqlalchemy import event
 
 from work_data_hub.errors import SeedFailedError, UsageError
 from work_data_hub.io.schema.database.seed_file import SeedResult, load_seeds, read_seed_file
+from work_data_hub.io.schema.engine import create_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.engine import URL
 
 FILE = Path("seeds/first.sql")
 
@@ -372,4 +375,57 @@ def test_transactions_that_are_not_real_are_refused(database_engine: sa.Engine) 
         plain = database_engine.execution_options(isolation_level="AUTOCOMMIT")
     with plain.connect() as connection, pytest.raises(RuntimeError):
         load_seeds(connection, "CREATE TABLE t (id int)", path=FILE)
+    assert_nothing_is_left(database_engine)
+
+
+@pytest.fixture
+def postgresql_engine(postgresql_url: URL) -> sa.Engine:
+    return create_engine(postgresql_url)
+
+
+def test_strings_are_read_as_they_were_divided_whatever_the_database_sets(
+    postgresql_engine: sa.Engine,
+) -> None:
+    name = postgresql_engine.url.database
+    load(postgresql_engine, f"ALTER DATABASE {name} SET standard_conforming_strings = off")
+    load(
+        postgresql_engine,
+        "CREATE TABLE t (x text);\nINSERT INTO t VALUES ('a\\');\nINSERT INTO t VALUES (';b');",
+    )
+    assert rows(postgresql_engine, "SELECT x FROM t ORDER BY x") == [";b", "a\\"]
+
+
+ENDING_AT_COMMIT = """
+CREATE TABLE t (x int);
+CREATE FUNCTION gone() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER gone AFTER INSERT ON t DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION gone();
+"""
+
+
+def test_a_connection_that_is_lost_at_the_commit_leaves_a_question(
+    postgresql_engine: sa.Engine,
+) -> None:
+    load(postgresql_engine, ENDING_AT_COMMIT)
+    with pytest.raises(SeedFailedError, match="at commit: ") as lost:
+        load(postgresql_engine, "INSERT INTO t VALUES (1);")
+    assert "look whether the rows are there" in lost.value.hint
+    with pytest.raises(SeedFailedError) as failed:
+        load(postgresql_engine, "SELECT pg_terminate_backend(pg_backend_pid());")
+    assert "nothing of the file was loaded" in failed.value.hint
+
+
+def test_a_rollback_that_fails_hides_no_fault(
+    database_engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: sa.Connection) -> None:
+        raise sa.exc.OperationalError("ROLLBACK", None, Exception("gone"))
+
+    with database_engine.connect() as connection:
+        monkeypatch.setattr(sa.Connection, "rollback", fail)
+        with pytest.raises(SeedFailedError, match="nowhere"):
+            load_seeds(connection, "INSERT INTO nowhere VALUES (1);", path=FILE)
+        assert connection.invalidated
+        monkeypatch.undo()
     assert_nothing_is_left(database_engine)

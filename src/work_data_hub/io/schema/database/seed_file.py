@@ -258,17 +258,16 @@ def _rolled_back_on_failure(connection: Connection) -> Iterator[None]:
     transaction for ended, while SQLite keeps it open.
     """
     raw = driver_connection(connection)
-    sqlite = connection.dialect.name == "sqlite"
-
+    is_sqlite = connection.dialect.name == "sqlite"
     try:
         yield
     except BaseException:
         try:
             connection.rollback()
-        except SQLAlchemyError:
+            if is_sqlite and raw.in_transaction:
+                raw.rollback()
+        except (SQLAlchemyError, sqlite3.Error):
             connection.invalidate()  # the first fault is the one to report
-        if sqlite and raw.in_transaction:
-            raw.rollback()
         raise
 
 
