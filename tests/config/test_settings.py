@@ -143,3 +143,23 @@ def test_no_repr_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = get_settings()
     shown = f"{settings!r} {settings} {choose_database(settings)} {choose_database(settings)!r}"
     assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("postgresql://u:hunter2@h/x?user=a&user=b", "gives the parameter user more than once"),
+        ("postgresql://u:hunter2@h/\ud800", "holds what is no character"),
+        ("sqlite:///a\0b.db", "holds what is no character"),
+    ],
+)
+def test_what_no_driver_takes_is_refused_in_words(url: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why) as refused:
+        choose_database(get_settings(), url)
+    assert "hunter2" not in refused.value.for_people()
+    assert refused.value.__context__ is None
+
+
+def test_several_hosts_are_no_parameter_given_twice() -> None:
+    url = "postgresql://u@/x?host=a:1&host=b:2"
+    assert choose_database(get_settings(), url).url.query == {"host": ("a:1", "b:2")}

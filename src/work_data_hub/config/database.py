@@ -60,8 +60,8 @@ def choose_database(
         folder: where the default file lies; the settings' own root when left out.
 
     Raises:
-        SettingsError: when what was chosen is no URL, or ``ENVIRONMENT`` is prod and the
-            database is not PostgreSQL.
+        SettingsError: when what was chosen is no URL or gives a parameter twice, or
+            ``ENVIRONMENT`` is prod and the database is not PostgreSQL.
     """
     chosen: Choice[str | URL] = choose(
         explicit,
@@ -74,6 +74,7 @@ def choose_database(
         target = DatabaseTarget(URL.create("sqlite", database=str(file)), chosen.source)
     else:
         target = _target(chosen.value, chosen.source)
+    _refuse_doubled(target)
     if explicit is None and settings.database_url is not None:
         _warn_when_overruled(target, settings)
     _require_postgresql_in_prod(target, settings)
@@ -106,6 +107,16 @@ def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:
             target,
             other,
         )
+
+
+def _refuse_doubled(target: DatabaseTarget) -> None:
+    """Refuse a parameter that is given twice: drivers know one, and which one nobody could say."""
+    for key, value in target.url.query.items():
+        if not isinstance(value, str) and key != "host":  # several hosts are several servers
+            raise SettingsError(
+                f"{target.source} gives the parameter {key} more than once",
+                hint="leave one of them",
+            )
 
 
 def _require_postgresql_in_prod(target: DatabaseTarget, settings: Settings) -> None:

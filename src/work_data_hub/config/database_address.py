@@ -131,6 +131,9 @@ def parse_address(text: str, *, source: str) -> DatabaseAddress:
     """
     if not isinstance(text, str):
         raise _unreadable(source, f"it is a {type(text).__name__}, not text")
+    # Not by encoding it: the error would hold the text.
+    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
+        raise _unreadable(source, "it holds what is no character")
     found = _SCHEME.fullmatch(text.strip())
     if found is None:
         raise _unreadable(source, "it has no scheme")

@@ -153,3 +153,9 @@ def test_the_project_is_the_nearest_alembic_ini(
     assert missing.exit_code == 2
     wdh("upgrade", project=inside)
     assert (project / "workdatahub_dev.db").exists()
+
+
+def test_a_range_with_two_colons_is_refused_in_words(wdh: Callable[..., Any]) -> None:
+    said = wdh("sql", "base:20251113_000001:head")
+    assert said.exit_code == 2
+    assert "more than one colon" in said.err

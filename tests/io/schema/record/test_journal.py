@@ -198,3 +198,18 @@ def test_the_journal_of_a_database_that_is_not_there_is_empty(sqlite_url: URL) -
     assert migration_runner.journal(sqlite_url) == ()
     assert migration_runner.identity(sqlite_url) is None
     assert not Path(str(sqlite_url.database)).exists()
+
+
+def test_a_stamp_says_where_it_moved_to_and_what_was_emptied(
+    database_url: URL, alembic: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    migration_runner.upgrade(database_url)
+    migration_runner.stamp(database_url, "base")
+    assert alembic("stamp", "--purge", "head", url=database_url).returncode == 0
+    rows = [(e.revision, e.direction, e.detail) for e in migration_runner.journal(database_url)]
+    assert rows == [
+        (HEAD, "upgrade", None),
+        ("base", "stamp", None),
+        ("base", "stamp", "purged"),
+        (HEAD, "stamp", None),
+    ]

@@ -37,9 +37,11 @@ def sql(
         alembic_ini: the project.
 
     Raises:
-        UsageError: a downgrade without ``FROM:TO``.
+        UsageError: a downgrade without ``FROM:TO``, or more than one colon.
         HistoryError: a revision is unknown, or FROM does not lead to TO.
     """
+    if revision.count(":") > 1:
+        raise UsageError("there is more than one colon in the revision", hint="write FROM:TO")
     if downgrade and ":" not in revision:
         raise UsageError(
             "the script of a downgrade needs to know where it starts", hint="write FROM:TO"
