@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
-import signal
-import subprocess
-import sys
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
+from tests.warm_python import WarmPythons
 
 from work_data_hub.config import get_settings
 from work_data_hub.io.schema import engine
@@ -30,9 +29,11 @@ from work_data_hub.testing.databases import (
 from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import sqlalchemy as sa
+    from tests.warm_python import Program
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -142,8 +143,17 @@ def clean_environment() -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def warm_pythons() -> Iterator[WarmPythons]:
+    """Programs that need not import everything first."""
+    with contextlib.closing(WarmPythons()) as warm:
+        yield warm
+
+
 @pytest.fixture
-def alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def alembic(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run the plain `alembic` command in the repository root, as a person would."""
 
     def run(
@@ -156,51 +166,23 @@ def alembic(clean_environment: dict[str, str]) -> Callable[..., subprocess.Compl
         if url is not None:
             text = url if isinstance(url, str) else url.render_as_string(hide_password=False)
             environment["DATABASE_URL"] = text
-        return subprocess.run(
-            [sys.executable, "-m", "alembic", *arguments],
-            cwd=cwd,
-            env={**environment, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        return warm_pythons.run(
+            "-m", "alembic", *arguments, cwd=cwd, env={**environment, **(env or {})}, timeout=120
         )
 
     return run
 
 
 @pytest.fixture
-def start_program() -> Callable[..., subprocess.Popen[str]]:
-    """Start a program and go on beside it, to interrupt or to kill it.
-
-    Ctrl-C ends it, also where the shell runs the suite in the background and has it ignored.
-    """
-
-    def start(*command: str, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
-        before = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            return subprocess.Popen(
-                command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-            )
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-    return start
-
-
-@pytest.fixture
 def start_alembic(
-    start_program: Callable[..., subprocess.Popen[str]], clean_environment: dict[str, str]
-) -> Callable[[Path, URL], subprocess.Popen[str]]:
-    """Start `alembic upgrade head`, as a program."""
+    warm_pythons: WarmPythons, clean_environment: dict[str, str]
+) -> Callable[..., Program]:
+    """Start `alembic upgrade head` and go on beside it, to interrupt or to kill it."""
 
-    def start(project: Path, url: URL) -> subprocess.Popen[str]:
-        environment = {
-            **clean_environment,
-            "DATABASE_URL": url.render_as_string(hide_password=False),
-        }
-        command = [sys.executable, "-m", "alembic", "upgrade", "head"]
-        return start_program(*command, cwd=project, env=environment)
+    def start(project: Path, url: URL, **further: str) -> Program:
+        text = url.render_as_string(hide_password=False)
+        environment = {**clean_environment, "DATABASE_URL": text, **further}
+        return warm_pythons.start("-m", "alembic", "upgrade", "head", cwd=project, env=environment)
 
     return start
 

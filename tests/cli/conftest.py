@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -67,6 +68,25 @@ def wdh_environment(clean_environment: dict[str, str]) -> Callable[..., dict[str
         return {**clean_environment, **chosen, **further}
 
     return make
+
+
+@pytest.fixture
+def start_program() -> Callable[..., subprocess.Popen[str]]:
+    """Start a program and go on beside it, to interrupt it.
+
+    Ctrl-C ends it, also where the shell runs the suite in the background and has it ignored.
+    """
+
+    def start(*command: str, cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[str]:
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return subprocess.Popen(
+                command, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    return start
 
 
 @pytest.fixture

@@ -29,24 +29,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import Program
 
 ROUNDS, PROCESSES = 10, 8
 HISTORY = "public.alembic_version"
 # Eight processes take turns on what the machine has; each only proves that it gets its turn.
 PATIENCE = {"WDH_RUN_LOCK_WAIT": "120"}
-
-
-def start_alembic(
-    environment: dict[str, str], project: Path, url: URL, *arguments: str
-) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "alembic", *arguments],
-        cwd=project,
-        env={**environment, "DATABASE_URL": url.render_as_string(hide_password=False)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 @pytest.fixture
@@ -65,20 +53,16 @@ def slow_project(make_history: Callable[..., Path], revision_body: Any) -> Path:
 def test_a_race_of_plain_commands_applies_each_revision_exactly_once(
     request: pytest.FixtureRequest,
     slow_project: Path,
-    clean_environment: dict[str, str],
+    start_alembic: Callable[..., Program],
     tmp_path: Path,
     race_engine: str,
 ) -> None:
-    environment = {**clean_environment, **PATIENCE}
     for number in range(ROUNDS):
         if race_engine == "sqlite":
             url = request.getfixturevalue("sqlite_url").set(database=str(tmp_path / f"{number}.db"))
         else:
             url = request.getfixturevalue("make_postgresql_url")()
-        racers = [
-            start_alembic(environment, slow_project, url, "upgrade", "head")
-            for _ in range(PROCESSES)
-        ]
+        racers = [start_alembic(slow_project, url, **PATIENCE) for _ in range(PROCESSES)]
         ends = [(racer.communicate(timeout=180)[1], racer.returncode) for racer in racers]
         assert [code for _, code in ends] == [0] * PROCESSES, ends
         entries = migration_runner.journal(url)
@@ -206,31 +190,26 @@ def test_an_index_is_built_concurrently_beside_the_lock(postgresql_url: URL) -> 
 
 
 def test_a_run_that_waited_plans_again(
-    database_url: URL, slow_project: Path, clean_environment: dict[str, str]
+    database_url: URL, slow_project: Path, start_alembic: Callable[..., Program]
 ) -> None:
     with run_lock(create_engine(database_url), HISTORY, 0, print):
-        waiting = start_alembic(clean_environment, slow_project, database_url, "upgrade", "head")
+        waiting = start_alembic(slow_project, database_url)
         time.sleep(1.5)
-        assert waiting.poll() is None
+        assert waiting.is_running()
     first = waiting.communicate(timeout=60)
     assert waiting.returncode == 0, first
-    second = start_alembic(clean_environment, slow_project, database_url, "upgrade", "head")
+    second = start_alembic(slow_project, database_url)
     assert second.communicate(timeout=60)[1] == ""
 
 
 def test_a_race_through_a_transaction_pooler_applies_each_revision_exactly_once(
     slow_project: Path,
-    clean_environment: dict[str, str],
+    start_alembic: Callable[..., Program],
     postgresql_url: URL,
     transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
 ) -> None:
     with transaction_pooler(postgresql_url, 4) as pooled:
-        racers = [
-            start_alembic(
-                {**clean_environment, **PATIENCE}, slow_project, pooled, "upgrade", "head"
-            )
-            for _ in range(5)
-        ]
+        racers = [start_alembic(slow_project, pooled, **PATIENCE) for _ in range(5)]
         ends = [(racer.communicate(timeout=120)[1], racer.returncode) for racer in racers]
         assert [code for _, code in ends] == [0] * 5, ends
     applied = Counter(entry.revision for entry in migration_runner.journal(postgresql_url))

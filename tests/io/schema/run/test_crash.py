@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import signal
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import Program
 
 REVISIONS = 10
 # Inside each revision: before its first statement, between statements, after its last one; and
@@ -89,26 +88,20 @@ def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], URL
     return lambda: sqlite.set(database=str(tmp_path / f"crash{next(numbers)}.db"))
 
 
-def upgrade_until_killed(project: Path, url: URL, environment: dict[str, str], moment: str) -> int:
-    process = subprocess.run(
-        [sys.executable, "-m", "alembic", "upgrade", "head"],
-        cwd=project,
-        env={
-            **environment,
-            "DATABASE_URL": url.render_as_string(hide_password=False),
-            "KILL_AT": moment,
-        },
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    return process.returncode
+@pytest.fixture
+def upgrade_until_killed(start_alembic: Callable[..., Program]) -> Callable[..., int | None]:
+    def upgrade(project: Path, url: URL, moment: str) -> int | None:
+        program = start_alembic(project, url, KILL_AT=moment)
+        program.communicate(timeout=60)
+        return program.returncode
+
+    return upgrade
 
 
 def test_after_every_kill_the_database_is_at_a_whole_revision_and_the_next_run_completes(
     project: Path,
     make_url: Callable[[], URL],
-    clean_environment: dict[str, str],
+    upgrade_until_killed: Callable[..., int | None],
     clean_states: dict[tuple[str, ...], dict[str, Any]],
     run_alembic: Any,
 ) -> None:
@@ -118,14 +111,15 @@ def test_after_every_kill_the_database_is_at_a_whole_revision_and_the_next_run_c
     for number in range(REVISIONS):
         for moment in MOMENTS:
             # Each run goes on from where the one before was killed.
-            code = upgrade_until_killed(project, url, clean_environment, f"{number}:{moment}")
+            code = upgrade_until_killed(project, url, f"{number}:{moment}")
             assert code == -signal.SIGKILL, (number, moment)
             kills += 1
             at = migration_runner.current(url)
             assert at == ((f"20260101_{number - 1:04}",) if number else ()), moment
-            assert content(url) == clean_states.get(at, content(url))
+            found = content(url)
+            assert found == clean_states.get(at, found)
             if not at:
-                assert content(url)["schema"]["tables"] == {}
+                assert found["schema"]["tables"] == {}
     assert kills == REVISIONS * len(MOMENTS) == 40
     run_alembic(project, url, "upgrade", "head")
     assert migration_runner.current(url) == head
@@ -137,14 +131,14 @@ def test_after_every_kill_the_database_is_at_a_whole_revision_and_the_next_run_c
 def test_a_kill_between_two_revisions_leaves_the_first_and_nothing_of_the_second(
     project: Path,
     make_url: Callable[[], URL],
-    clean_environment: dict[str, str],
+    upgrade_until_killed: Callable[..., int | None],
     clean_states: dict[tuple[str, ...], dict[str, Any]],
     run_alembic: Any,
     boundary: int,
 ) -> None:
     url = make_url()
     moment = f"{boundary + 1}:start"
-    assert upgrade_until_killed(project, url, clean_environment, moment) == -signal.SIGKILL
+    assert upgrade_until_killed(project, url, moment) == -signal.SIGKILL
     at = (f"20260101_{boundary:04}",)
     assert migration_runner.current(url) == at
     assert content(url) == clean_states[at]

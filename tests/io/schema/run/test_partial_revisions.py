@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -164,7 +162,7 @@ def test_a_killed_index_build_is_named_and_built_again(
         deadline = time.monotonic() + 30
         while "by_state" not in indexes(postgresql_url) and time.monotonic() < deadline:
             time.sleep(0.05)
-        os.kill(victim.pid, signal.SIGKILL)
+        victim.kill()
         victim.communicate(timeout=10)
         assert indexes(postgresql_url) == {"by_state": False}
         blocker.rollback()

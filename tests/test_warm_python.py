@@ -1,0 +1,85 @@
+"""A program of a warm Python is what it is in a new interpreter."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.warm_python import WarmPythons
+
+PROGRAMS = {
+    "where": "import os, sys; print(sys.argv, os.getcwd(), sys.path[0], sorted(os.environ))",
+    "to both": "import sys; print('out' * 99999); print('err' * 99999, file=sys.stderr)",
+    "not utf-8": "print('\\udcff')",
+    "code": "raise SystemExit(7)",
+    "words": "raise SystemExit('no')",
+    "fault": "1 / 0",
+    "ctrl-c": "import os, signal; os.kill(os.getpid(), signal.SIGINT)",
+    "killed": "import os; print('x', flush=True); os.kill(os.getpid(), 9)",
+    "at the end": "import atexit; atexit.register(print, 'the end')",
+    "a thread": "import threading, time; threading.Timer(0.1, print, ['later']).start()",
+    "a child": "import subprocess, sys; print(subprocess.check_output(['echo', 'child']))",
+    "left open": "file = open(__file__)",
+    "a warning": "import warnings; warnings.warn('careful')",
+    "asks": "input()",
+}
+
+
+@pytest.mark.parametrize("how", ["script", "module"])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_it_says_and_ends_the_same(
+    warm_pythons: WarmPythons,
+    clean_environment: dict[str, str],
+    tmp_path: Path,
+    name: str,
+    how: str,
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAMS[name])
+    arguments = [str(script)] if how == "script" else ["-m", "program"]
+    arguments += ["a", "--b=c d"]
+    folder = tmp_path if how == "module" else tmp_path.parent
+    cold = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        env=clean_environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    warm = warm_pythons.run(*arguments, cwd=folder, env=clean_environment, timeout=20)
+    assert (warm.returncode, warm.stdout) == (cold.returncode, cold.stdout)
+    assert warm.stderr.splitlines()[-1:] == cold.stderr.splitlines()[-1:]
+
+
+def test_what_python_itself_reads_of_the_environment_counts(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAMS["a warning"])
+    for warnings, code in (("error", 1), ("default", 0)):
+        environment = {**clean_environment, "PYTHONWARNINGS": warnings}
+        ended = warm_pythons.run(str(script), cwd=tmp_path, env=environment, timeout=20)
+        assert ended.returncode == code
+
+
+def test_one_that_is_too_slow_is_ended_and_no_success(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text("import time; time.sleep(60)")
+    program = warm_pythons.start(str(script), cwd=tmp_path, env=clean_environment)
+    assert program.is_running()
+    with pytest.raises(subprocess.TimeoutExpired):
+        program.communicate(timeout=0.1)
+    assert not program.is_running()
+    assert program.returncode == -signal.SIGKILL

@@ -1,0 +1,190 @@
+"""Runs Python programs without the second that a new interpreter needs for its imports.
+
+One process imports everything and waits; each program is a fork of it, with arguments, folder,
+environment and streams of its own, and it ends as every interpreter does. The one that waits is no
+fork of pytest's: it has no threads, no connections and no settings that a program could inherit.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+IMPORTED = (
+    *("alembic.command", "alembic.config", "argparse", "logging.config", "psycopg"),
+    *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite"),
+    *("work_data_hub.io.schema.environment", "work_data_hub.io.schema.migration_runner"),
+)
+
+
+class Program:
+    """A program that runs; used as a ``subprocess.Popen`` whose output is piped text."""
+
+    def __init__(self, keeper: IO[str], stdout: IO[str], stderr: IO[str]) -> None:
+        self.stdout, self.stderr = stdout, stderr
+        self.returncode: int | None = None
+        self._keeper = keeper
+        self._pid = int(keeper.readline())
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self._pid, number)
+
+    def kill(self) -> None:
+        self.send_signal(signal.SIGKILL)
+
+    def is_running(self) -> bool:
+        try:
+            self.send_signal(0)
+        except ProcessLookupError:  # its keeper has seen it end
+            return False
+        return True
+
+    def communicate(self, timeout: float) -> tuple[str, str]:
+        """Return all that it says until it ends; its exit code is known then.
+
+        Raises:
+            subprocess.TimeoutExpired: it did not end, and was killed.
+        """
+        errors: list[str] = []
+        reader = threading.Thread(target=lambda: errors.append(self.stderr.read()))
+        with self.stdout, self.stderr, self._keeper, self._killed_after(timeout):
+            reader.start()
+            output = self.stdout.read()
+            reader.join()
+            self.returncode = int(self._keeper.readline())
+        return output, errors[0]
+
+    @contextmanager
+    def _killed_after(self, seconds: float) -> Iterator[None]:
+        is_late = threading.Event()
+        watches = [threading.Timer(seconds, act) for act in (is_late.set, self.kill)]
+        for watch in watches:
+            watch.start()
+        yield
+        for watch in watches:
+            watch.cancel()
+            watch.join()
+        if is_late.is_set():
+            raise subprocess.TimeoutExpired(str(self._pid), seconds)
+
+
+class WarmPythons:
+    """The processes that wait: one for each set of variables that an interpreter itself reads."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[frozenset[tuple[str, str]], socket.socket] = {}
+        self._until_the_end = ExitStack()
+
+    def start(self, *arguments: str, cwd: Path, env: Mapping[str, str]) -> Program:
+        """Start what `python` would with these arguments: a script, or `-m` and a module."""
+        told = {"arguments": arguments, "cwd": str(cwd), "env": dict(env)}
+        (stdout, its_stdout), (stderr, its_stderr) = os.pipe(), os.pipe()
+        ours, keepers = socket.socketpair()
+        with ours, keepers:
+            socket.send_fds(self._one(env), [b"."], [keepers.fileno(), its_stdout, its_stderr])
+            keeper = ours.makefile("rw", encoding="utf-8")
+        os.close(its_stdout)
+        os.close(its_stderr)
+        print(json.dumps(told), file=keeper, flush=True)
+        return Program(keeper, *(os.fdopen(end, encoding="utf-8") for end in (stdout, stderr)))
+
+    def run(
+        self, *arguments: str, cwd: Path, env: Mapping[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        program = self.start(*arguments, cwd=cwd, env=env)
+        said = program.communicate(timeout)
+        assert program.returncode is not None
+        return subprocess.CompletedProcess(arguments, program.returncode, *said)
+
+    def close(self) -> None:
+        """Let those that wait end; what they started goes on."""
+        self._until_the_end.close()
+
+    def _one(self, env: Mapping[str, str]) -> socket.socket:
+        """Return the socket on which one listens that was started with these variables."""
+        read = frozenset(each for each in env.items() if each[0].startswith("PYTHON"))
+        if read not in self._waiting:
+            ours, theirs = socket.socketpair()
+            with theirs:
+                process = subprocess.Popen(
+                    # -P: what a program imports is found in its folder, and not in this one.
+                    [sys.executable, "-P", __file__, str(theirs.fileno())],
+                    env=env,
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                )
+            self._until_the_end.enter_context(process)
+            self._until_the_end.enter_context(ours)
+            self._waiting[read] = ours
+        return self._waiting[read]
+
+
+def _asked_for(listening: socket.socket) -> dict[str, Any]:
+    """Wait for programs, and fork for each; return, in the fork, what it is to run."""
+    while True:
+        asked, given, _, _ = socket.recv_fds(listening, 1, 3)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:  # keepers that have ended
+                pass
+        if not asked or os.fork() == 0:
+            break
+        for descriptor in given:
+            os.close(descriptor)
+    listening.close()
+    if not asked:
+        sys.exit()  # whoever could ask has ended
+    return _kept(*given)
+
+
+def _kept(connection: int, stdout: int, stderr: int) -> dict[str, Any]:
+    """Fork, and stay as its keeper, who says how it ended; return, in the fork, what it runs."""
+    with socket.socket(fileno=connection) as asker, asker.makefile("rw", encoding="utf-8") as told:
+        request: dict[str, Any] = json.loads(told.readline())
+        if (pid := os.fork()) == 0:
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+        os.close(stdout)
+        os.close(stderr)
+        if pid:
+            print(pid, file=told, flush=True)
+            print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), file=told, flush=True)
+            os._exit(0)
+    return request
+
+
+def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(cwd)
+    os.environ.clear()
+    os.environ.update(env)
+    if arguments[0] == "-m":
+        _, module, *sys.argv[1:] = arguments
+        sys.path.insert(0, cwd)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    else:
+        sys.argv[:] = arguments
+        sys.path.insert(0, str(Path(arguments[0]).parent))
+        runpy.run_path(arguments[0], run_name="__main__")
+
+
+if __name__ == "__main__":
+    for name in IMPORTED:
+        importlib.import_module(name)
+    gc.freeze()  # else the collector writes to all of it, and each fork copies that
+    _run(**_asked_for(socket.socket(fileno=int(sys.argv[1]))))
