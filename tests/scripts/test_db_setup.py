@@ -122,6 +122,23 @@ def test_staging_is_only_taken_back_by_its_name(
     assert confirmed.returncode == 0, confirmed.stderr
 
 
+def test_the_database_that_is_created_is_the_one_that_is_asked_for(
+    postgresql_databases: MigratedDatabases, clean_environment: dict[str, str]
+) -> None:
+    server = postgresql_databases.server
+    asked = server.set(database="decoy").update_query_dict({"dbname": "wdh_test_asked_for"})
+    admin = sa.create_engine(server, poolclass=sa.NullPool, isolation_level="AUTOCOMMIT")
+    try:
+        process = db_setup(clean_environment, "--database-url", written(asked))
+        assert process.returncode == 0, process.stderr
+        assert migration_runner.current(server.set(database="wdh_test_asked_for"))
+    finally:
+        with admin.connect() as connection:
+            made = connection.exec_driver_sql("SELECT datname FROM pg_database").scalars().all()
+            connection.exec_driver_sql("DROP DATABASE IF EXISTS wdh_test_asked_for WITH (FORCE)")
+    assert "decoy" not in made
+
+
 @pytest.mark.parametrize(
     ("content", "words"), [(None, "missing.sql"), (b"SELECT '\xff';", "UTF-8")]
 )

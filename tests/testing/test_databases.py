@@ -320,6 +320,27 @@ def test_on_an_existing_server_nothing_is_left_and_nothing_else_is_touched(
         admin.execute("DROP DATABASE production")
 
 
+def test_a_database_in_the_query_of_the_server_is_not_the_one_that_tests_get(
+    project: Project, server: URL
+) -> None:
+    with administration(server) as admin:
+        admin.execute("CREATE DATABASE production")
+    try:
+        named = server.update_query_dict({"dbname": "production"})
+        with (
+            migrated_databases(Wanted(project, "postgresql", server=named)) as databases,
+            databases.fresh() as url,
+            connect(url) as connection,
+        ):
+            found = connection.exec_driver_sql("SELECT current_database()").scalar()
+            assert str(found).startswith("wdh_test_")
+        with connect(server.set(database="production")) as connection:
+            assert sa.inspect(connection).get_table_names() == []
+    finally:
+        with administration(server) as admin:
+            admin.execute("DROP DATABASE production WITH (FORCE)")
+
+
 def test_what_a_killed_run_left_is_swept_by_the_next_and_a_living_one_is_spared(
     server: URL,
 ) -> None:

@@ -23,6 +23,17 @@ def normalize(url: URL) -> URL:
     return url.set(drivername=DRIVERS.get(url.drivername, url.drivername))
 
 
+def database_of(url: URL) -> str | None:
+    """Return the database that a URL asks for: a ``dbname`` in its query overrules the path."""
+    named = url.query.get("dbname", url.database)
+    return named if isinstance(named, str) else None
+
+
+def with_database(url: URL, name: str) -> URL:
+    """Return the URL of another database of the same server."""
+    return url.difference_update_query(["dbname"]).set(database=name)
+
+
 def address_of(url: URL) -> DatabaseAddress:
     """Return the parts of a URL object."""
     return DatabaseAddress(*url[:-1], query=dict(url.query))

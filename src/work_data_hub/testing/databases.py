@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.database_address import parse_address
-from work_data_hub.config.database_url import mask, url_of
+from work_data_hub.config.database_url import mask, url_of, with_database
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.ephemeral.cache import built_once
 from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
@@ -130,7 +130,7 @@ class MigratedDatabases:
     def server(self) -> URL:
         """The PostgreSQL server, as a URL of its database `postgres`."""
         if self._wanted.server is not None:
-            return self._wanted.server.set(database="postgres")
+            return with_database(self._wanted.server, "postgres")
         return self._membership.server.url()
 
     def _taken(self, source: _Source) -> URL:

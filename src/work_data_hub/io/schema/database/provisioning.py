@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import sqlalchemy as sa
 
-from work_data_hub.config.database_url import mask
+from work_data_hub.config.database_url import database_of, mask, with_database
 from work_data_hub.errors import DatabaseUnavailableError
 from work_data_hub.io.schema import engine
 
@@ -46,24 +46,25 @@ def _is_missing(url: URL) -> bool:
         with engine.connect(url):
             return False
     except DatabaseUnavailableError:
-        return url.database is not None and not is_listed(url)
+        return database_of(url) is not None and not is_listed(url)
 
 
 def is_listed(url: URL) -> bool:
     """Whether the server lists the database; True when it cannot be asked."""
     try:
-        with engine.connect(url.set(database="postgres")) as connection:
+        with engine.connect(with_database(url, "postgres")) as connection:
             query = sa.text("SELECT count(*) FROM pg_database WHERE datname = :name")
-            return bool(connection.execute(query, {"name": url.database}).scalar())
+            return bool(connection.execute(query, {"name": database_of(url)}).scalar())
     except DatabaseUnavailableError:
         return True
 
 
 def _create(url: URL) -> bool:
-    assert url.database is not None
-    with engine.connect(url.set(database="postgres")) as connection:
+    database = database_of(url)
+    assert database is not None
+    with engine.connect(with_database(url, "postgres")) as connection:
         connection.execution_options(isolation_level="AUTOCOMMIT")
-        name = connection.dialect.identifier_preparer.quote(url.database)
+        name = connection.dialect.identifier_preparer.quote(database)
         try:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         except sa.exc.DBAPIError as error:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from work_data_hub.config.database_url import with_database
 from work_data_hub.errors import MissingError, WorkDataHubError
 from work_data_hub.io.schema.ephemeral.postgres_templates import (
     LOCK,
@@ -91,7 +92,7 @@ class Clones:
             if self._ready:
                 name = self._ready.popleft()
                 self._changed.notify_all()
-                return self._server.set(database=name)
+                return with_database(self._server, name)
             if not there:
                 raise MissingError(
                     f"the server made no database within {_WAIT_SECONDS:.0f} s",

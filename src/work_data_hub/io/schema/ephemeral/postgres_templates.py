@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from work_data_hub.config.database_url import mask
+from work_data_hub.config.database_url import mask, with_database
 from work_data_hub.errors import DatabaseUnavailableError, MissingError, WorkDataHubError
 from work_data_hub.io.schema import engine
 
@@ -112,7 +112,7 @@ def administration(server: URL) -> psycopg.Connection[Any]:
     Raises:
         DatabaseUnavailableError: the server does not answer.
     """
-    raw = engine.connect_raw(engine.create_engine(server.set(database="postgres")))
+    raw = engine.connect_raw(engine.create_engine(with_database(server, "postgres")))
     raw.autocommit = True
     connection: psycopg.Connection[Any] = raw
     # Somebody else's transaction may hold what we wait for.
@@ -166,7 +166,7 @@ def _ensure(
     if not _is_ready(admin, name):
         with _locked(admin, name):
             if not _is_ready(admin, name):
-                _build(admin, server.set(database=name), name, fill)
+                _build(admin, with_database(server, name), name, fill)
             _prune(admin, name)
     _note_use(admin, name)
     return _described(admin, name)
