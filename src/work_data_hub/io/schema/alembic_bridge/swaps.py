@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.record.pin import POSTGRESQL_PIN
 from work_data_hub.io.schema import engine
-from work_data_hub.io.schema.pins import POSTGRESQL_PIN
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection

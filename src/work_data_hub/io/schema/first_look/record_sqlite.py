@@ -7,6 +7,7 @@ import sqlite3
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from work_data_hub.domain.record.pin import file_pin
 from work_data_hub.domain.record.record import (
     IDENTITY,
     IN_PROGRESS,
@@ -18,7 +19,6 @@ from work_data_hub.domain.record.record import (
     as_record,
     deciding_rows,
 )
-from work_data_hub.io.schema.pins import file_pin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -74,7 +74,7 @@ def _record(connection: sqlite3.Connection, file: Path) -> DatabaseRecord | None
     return as_record(
         connection.execute(f"SELECT version_num FROM {VERSION_TABLE}"),  # noqa: S608
         connection.execute(f"SELECT environment, pin FROM {IDENTITY}"),  # noqa: S608
-        file_pin(file),
+        file_pin(file.stat().st_ino),
         interrupted,
         connection.execute(
             f"SELECT {JOURNAL_COLUMNS} FROM {JOURNAL}"  # noqa: S608

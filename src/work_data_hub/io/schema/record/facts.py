@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record.pin import file_pin
 from work_data_hub.domain.record.target import HiddenRecord
 from work_data_hub.io.schema.engine import driver_connection, sqlite_file
-from work_data_hub.io.schema.pins import file_pin
 from work_data_hub.io.schema.record.framework_tables import IDENTITY, NAMES
 from work_data_hub.io.schema.record.question import facts_question
 
@@ -90,7 +90,7 @@ def _facts_of_file(connection: Connection, schema: str | None) -> DatabaseFacts:
         name=":memory:" if file is None else file.name,
         user=None,
         schema=schema,
-        pin="sqlite:memory" if file is None or not file.exists() else file_pin(file),
+        pin="sqlite:memory" if file is None or not file.exists() else file_pin(file.stat().st_ino),
         framework_tables=names & NAMES,
         identity_schemas=(schema,) if IDENTITY in names else (),
         hidden=(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from work_data_hub.io.schema.pins import POSTGRESQL_PIN
+from work_data_hub.domain.record.pin import POSTGRESQL_PIN
 
 
 def facts_question(schema: str, version_table: str, names: str) -> str:

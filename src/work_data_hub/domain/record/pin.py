@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
 # An expression of SQL. PostgreSQL is known by its cluster and by the database in it.
 POSTGRESQL_PIN = (
     "(SELECT 'postgresql:' || system_identifier FROM pg_control_system())"
@@ -14,6 +9,6 @@ POSTGRESQL_PIN = (
 )
 
 
-def file_pin(file: Path) -> str:
+def file_pin(inode: int) -> str:
     """Return what tells a SQLite file from its copy: a copy is another inode."""
-    return f"sqlite:{file.stat().st_ino}"
+    return f"sqlite:{inode}"
