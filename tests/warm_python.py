@@ -28,6 +28,8 @@ IMPORTED = (
     *("alembic.command", "alembic.config", "argparse", "logging.config", "psycopg"),
     *("sqlalchemy.dialects.postgresql.psycopg", "sqlalchemy.dialects.sqlite.pysqlite"),
     *("work_data_hub.io.schema.environment", "work_data_hub.io.schema.migration_runner"),
+    # What an env.py imports when it is run.
+    *("work_data_hub.io.schema.run.change", "work_data_hub.io.schema.run.look"),
 )
 
 
@@ -168,11 +170,25 @@ def _kept(connection: int, stdout: int, stderr: int) -> dict[str, Any]:
     return request
 
 
+def _be_started_with(env: dict[str, str]) -> None:
+    """Let the package find these variables where it looks for those of a process's start.
+
+    What the system says there of a fork are those of the one that waited.
+    """
+    if hasattr(os, "memfd_create"):
+        from work_data_hub.io.schema.alembic_bridge import overruling
+
+        file = os.memfd_create("environ")
+        os.write(file, b"\0".join(os.fsencode(f"{name}={env[name]}") for name in env))
+        overruling._STARTED_WITH = Path(f"/proc/self/fd/{file}")
+
+
 def _run(arguments: list[str], cwd: str, env: dict[str, str]) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(cwd)
     os.environ.clear()
     os.environ.update(env)
+    _be_started_with(env)
     if arguments[0] == "-m":
         _, module, *sys.argv[1:] = arguments
         sys.path.insert(0, cwd)
