@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import os
+import stat
 from typing import TYPE_CHECKING
 
 import pytest
@@ -157,3 +159,37 @@ def test_what_cannot_be_replaced_is_refused_and_nothing_is_changed(
         set_up(project)
     (project / "other.ini").rename(project / "alembic.ini")
     assert contents(project) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+@pytest.mark.parametrize("rights", [0o600, 0o640, 0o755])
+def test_what_others_may_not_read_they_may_not_read_in_the_backup_either(
+    make_project: Callable[[str], Path], rights: int
+) -> None:
+    project = make_project("generic")
+    env = project / "migrations/env.py"
+    env.chmod(rights)
+    set_up(project)
+    assert [stat.S_IMODE(each.stat().st_mode) for each in (env, env.with_name(BACKUP))] == [
+        rights,
+        rights,
+    ]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")
+def test_new_files_have_the_rights_of_the_process_which_are_never_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(mask: int) -> int:
+        raise AssertionError("another thread would make a file that everybody may write to")
+
+    mask = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", changed)
+            set_up(tmp_path / "new")
+    finally:
+        os.umask(mask)
+    made = [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
+    assert made
+    assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o640}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
+_SKIPPED = ".#"  # how a name begins that Alembic skips
+
+
 class FileChange(NamedTuple):
     """One file that gets another content, and perhaps another name.
 
@@ -23,12 +27,14 @@ class FileChange(NamedTuple):
         new_path: its name afterwards.
         before: its content now; None when it is not there yet.
         after: its content afterwards.
+        rights_of: a file whose rights a new one gets: it may hold a password.
     """
 
     path: Path
     new_path: Path
     before: bytes | None
     after: bytes
+    rights_of: Path | None = None
 
 
 def write_all(changes: Sequence[FileChange]) -> None:
@@ -70,27 +76,29 @@ def _refuse_when_changed(change: FileChange) -> None:
 @contextlib.contextmanager
 def _beside(change: FileChange) -> Iterator[Path]:
     """Lend the new content in a file beside the old one, of the same rights."""
-    folder = change.new_path.parent
-    descriptor, name = tempfile.mkstemp(prefix=".#", dir=folder)  # a name that Alembic skips
-    temporary = Path(name)
+    like = change.path if change.before is not None else change.rights_of
+    descriptor, temporary = _private(change) if like else _ordinary(change)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(change.after)
             file.flush()
             os.fsync(file.fileno())
-        if change.before is not None:
-            shutil.copymode(change.path, temporary)
-        else:
-            temporary.chmod(0o666 & ~_umask())
+        if like:
+            shutil.copymode(like, temporary)
         yield temporary
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+def _private(change: FileChange) -> tuple[int, Path]:
+    descriptor, name = tempfile.mkstemp(prefix=_SKIPPED, dir=change.new_path.parent)
+    return descriptor, Path(name)
+
+
+def _ordinary(change: FileChange) -> tuple[int, Path]:
+    """Make a file of the rights that the process gives to new ones; they cannot be asked for."""
+    path = change.new_path.with_name(f"{_SKIPPED}{secrets.token_hex(8)}")
+    return os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666), path
 
 
 def _mode(path: Path) -> int:

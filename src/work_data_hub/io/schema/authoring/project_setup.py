@@ -121,7 +121,7 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
     if backup.exists():
         raise RefusedError(f"{backup} is there already", hint="move it away")
     changes = [
-        FileChange(backup, backup, None, before),
+        FileChange(backup, backup, None, before, rights_of=path),
         FileChange(path, path, before, rewritten.text.encode()),
     ]
     carried = "; ".join(rewritten.carried)
