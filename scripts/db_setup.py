@@ -142,7 +142,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return 7
     try:
-        streams.open_closed()
+        streams.prepare()
         refuse_misplaced_url(given)
         arguments = parse_arguments(given)
         result = set_up(arguments)

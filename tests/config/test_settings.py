@@ -149,8 +149,8 @@ def test_no_repr_shows_a_password(monkeypatch: pytest.MonkeyPatch) -> None:
     ("url", "why"),
     [
         ("postgresql://u:hunter2@h/x?user=a&user=b", "gives the parameter user more than once"),
-        ("postgresql://u:hunter2@h/\ud800", "holds what is no character"),
-        ("sqlite:///a\0b.db", "holds what is no character"),
+        ("postgresql://u:hunter2@h/\ud800", "holds a byte that is not UTF-8"),
+        ("sqlite:///a\0b.db", "holds a NUL byte"),
     ],
 )
 def test_what_no_driver_takes_is_refused_in_words(url: str, why: str) -> None:

@@ -56,10 +56,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
 
 def run(prog: str = "wdh") -> None:
     """Be the process: the console command's entry point."""
-    streams.open_closed()
-    if hasattr(sys.stdout, "reconfigure"):
-        # A terminal that cannot show a letter is no reason to fail.
-        sys.stdout.reconfigure(errors="backslashreplace")
+    streams.prepare()
     sys.exit(main(prog=prog))
 
 

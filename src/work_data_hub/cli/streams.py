@@ -14,15 +14,18 @@ class OutputError(MissingError):
     """The answer of a command cannot be written."""
 
 
-def open_closed() -> None:
+def prepare() -> None:
     """Open the streams that whoever started the process has closed (`>&-`), on nothing.
 
     A database's file would else be opened in their place, and what is printed be written to it.
+    A letter that a terminal cannot show, or a name that is none, is no reason to fail.
     """
     # In this order: each takes the lowest number that is free, which is its own.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def write(text: str, out: TextIO) -> None:

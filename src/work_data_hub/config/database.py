@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
-from work_data_hub.config.database_address import parse_address
+from work_data_hub.config.database_address import NOT_UTF_8, parse_address, unreadable
 from work_data_hub.config.database_url import mask, normalize, url_of
 from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
@@ -92,9 +92,20 @@ def _revealed(secret: SecretStr | None) -> str | None:
 
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
     if isinstance(chosen, URL):
-        parse_address(chosen.render_as_string(hide_password=False), source=source)
+        parse_address(_written(chosen, source), source=source)
         return DatabaseTarget(normalize(chosen), source)
     return DatabaseTarget(url_of(parse_address(chosen, source=source)), source)
+
+
+def _written(url: URL, source: str) -> str:
+    # The name of a file may hold any byte, of which a URL is not written.
+    is_file = url.get_backend_name() == "sqlite"
+    checked = URL.create(url.drivername, host=url.host) if is_file else url
+    try:
+        return checked.render_as_string(hide_password=False)
+    except UnicodeEncodeError:
+        pass  # it holds the URL, and would be the context of what is raised here
+    raise unreadable(source, NOT_UTF_8)
 
 
 def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:

@@ -39,6 +39,9 @@ _PARTS = re.compile(
 )
 
 
+NOT_UTF_8 = "it holds a byte that is not UTF-8"
+
+
 class DatabaseAddress(NamedTuple):
     """The parts of a database URL, decoded; the same as those of SQLAlchemy's URL."""
 
@@ -93,7 +96,9 @@ class DatabaseAddress(NamedTuple):
         if self.port is not None:
             text += f":{self.port}"
         if self.database is not None:
-            text += f"/{quote(self.database, safe=' +/')}".replace(quote(HIDDEN), HIDDEN)
+            text += f"/{quote(self.database, ' +/', errors='surrogateescape')}".replace(
+                quote(HIDDEN), HIDDEN
+            )
         return text
 
     def _masked_query(self) -> str:
@@ -130,19 +135,21 @@ def parse_address(text: str, *, source: str) -> DatabaseAddress:
             text itself is never repeated: it may hold a password.
     """
     if not isinstance(text, str):
-        raise _unreadable(source, f"it is a {type(text).__name__}, not text")
-    # Not by encoding it: the error would hold the text.
-    if any("\ud800" <= character <= "\udfff" or character == "\0" for character in text):
-        raise _unreadable(source, "it holds what is no character")
+        raise unreadable(source, f"it is a {type(text).__name__}, not text")
+    if "\0" in text:
+        raise unreadable(source, "it holds a NUL byte")
     found = _SCHEME.fullmatch(text.strip())
     if found is None:
-        raise _unreadable(source, "it has no scheme")
+        raise unreadable(source, "it has no scheme")
     driver = DRIVERS.get(found["scheme"].lower())
     if driver is None:
         raise SettingsError(
             f"{source} names the database kind {found['scheme']!r}, which is not supported",
             hint="use postgresql://user:password@host:5432/name or sqlite:///path/to/file.db",
         )
+    # A file's name may hold any byte; a server is spoken to in UTF-8.
+    if not _can_be_encoded(text, "surrogateescape" if driver == "sqlite" else "strict"):
+        raise unreadable(source, NOT_UTF_8)
     rest = found["rest"]
     if driver != "sqlite":
         rest = _with_encoded_password(rest)
@@ -154,8 +161,16 @@ def parse_address(text: str, *, source: str) -> DatabaseAddress:
         )
     address = _divided(driver, rest)
     if address is None:
-        raise _unreadable(source, "it cannot be read")
+        raise unreadable(source, "it cannot be read")
     return address
+
+
+def _can_be_encoded(text: str, errors: str) -> bool:
+    try:
+        text.encode("utf-8", errors)
+    except UnicodeEncodeError:  # it holds the text, and must not be the context of what is raised
+        return False
+    return True
 
 
 def _divided(driver: str, rest: str) -> DatabaseAddress | None:
@@ -201,7 +216,8 @@ def _with_encoded_password(rest: str) -> str:
     return rest
 
 
-def _unreadable(source: str, why: str) -> SettingsError:
+def unreadable(source: str, why: str) -> SettingsError:
+    """Return the error for a URL that is none; why must not repeat it."""
     return SettingsError(
         f"{source} is not a database URL: {why}",
         hint="use postgresql://user:password@host:5432/name or sqlite:///path/to/file.db",

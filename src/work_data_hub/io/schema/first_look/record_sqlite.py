@@ -31,7 +31,7 @@ def read_sqlite(address: DatabaseAddress) -> DatabaseRecord | None:
     file = _plain_file(address)
     if file is None or not _may_be_changed(file):
         return None
-    uri = f"file:{quote(os.fspath(file.absolute()))}?mode=ro"
+    uri = f"file:{quote(os.fsencode(file.absolute()))}?mode=ro"
     try:
         connection = sqlite3.connect(uri, uri=True, timeout=0, isolation_level=None)
     except sqlite3.Error:
