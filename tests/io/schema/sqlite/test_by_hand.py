@@ -293,3 +293,21 @@ def test_tables_that_change_places_are_a_rebuild(project: Project) -> None:
     assert "CHECK (a > 0) of t" in project.refused_script(swap.format(check=""))
     project.existing(swap.format(check="CHECK (a > 0)"))
     assert project.schema("i") == "CREATE INDEX i ON t (a)"
+
+
+@pytest.mark.parametrize(
+    "dependent",
+    [
+        "CREATE TRIGGER tr AFTER DELETE ON p BEGIN DELETE FROM t WHERE a = OLD.a; END",
+        "CREATE VIEW v AS SELECT a FROM t",
+    ],
+)
+def test_what_follows_a_table_that_is_renamed_away_is_missed(
+    project: Project, dependent: str
+) -> None:
+    project.existing(f"CREATE TABLE t (a)\n\nCREATE TABLE p (a)\n\n{dependent}")
+    said = project.refused_script(
+        "CREATE TABLE new_t (a)\n\nALTER TABLE t RENAME TO old_t\n\n"
+        "ALTER TABLE new_t RENAME TO t\n\nDROP TABLE old_t"
+    )
+    assert "no such table: main.old_t" in said

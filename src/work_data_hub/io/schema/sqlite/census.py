@@ -255,8 +255,10 @@ def _columns(raw: sqlite3.Connection, table: str) -> list[str]:
 
 
 def _refusal(raw: sqlite3.Connection, statement: str) -> str | None:
+    # The driver keeps what it compiled, and EXPLAIN does not notice that the schema has changed.
+    (version,) = raw.execute("PRAGMA main.schema_version").fetchone()
     try:
-        raw.execute(f"EXPLAIN {statement}").close()
+        raw.execute(f"EXPLAIN {statement} /* {version} */").close()
     except sqlite3.Error as error:
         return str(error)
     return None
