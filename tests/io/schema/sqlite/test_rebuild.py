@@ -76,6 +76,34 @@ def test_an_error_that_is_caught_does_not_commit_half_a_rebuild(project: Project
         project.upgrade()
 
 
+@pytest.mark.parametrize(
+    ("statement", "lost"),
+    [
+        ("CREATE TABLE t (a)", "this would be lost: PRIMARY KEY of t"),
+        ("CREATE TABLE t (a PRIMARY KEY, b REFERENCES p DEFAULT 5)", "foreign key(s) would be"),
+    ],
+)
+def test_what_would_be_lost_is_found_before_a_revision_commits_a_part_of_itself(
+    project: Project, statement: str, lost: str
+) -> None:
+    project.existing(
+        "CREATE TABLE p (id INTEGER PRIMARY KEY)\n\nCREATE TABLE t (a PRIMARY KEY)\n\n"
+        "INSERT INTO t VALUES (1)"
+    )
+    said = project.refused_body(
+        f"""
+        op.execute("CREATE TEMP TABLE backup AS SELECT * FROM t")
+        op.execute("DROP TABLE t")
+        op.execute({statement!r})
+        op.execute("INSERT INTO t (a) SELECT * FROM backup")
+        with op.get_context().autocommit_block():
+            op.execute("VACUUM")
+        """
+    )
+    assert lost in said
+    assert "it was rolled back" in said
+
+
 def test_the_modes_of_the_connection_are_put_back(family: Project) -> None:
     family.revision(
         """

@@ -66,6 +66,8 @@ class PartialRevisions:
         # not take it for what an interrupted build left.
         self._is_foreign = False
         self._kept: Collection[ConcurrentIndex] | None = None
+        self._step: Step | None = None
+        self._started_at = datetime.now(UTC)
         self.was_outside = False
 
     def begin(
@@ -79,15 +81,13 @@ class PartialRevisions:
             repeated: where it repeats one that was interrupted, the valid indexes that are there
                 already; the mark of it stays until this one has ended.
         """
-        started_at = datetime.now(UTC)
-        self._kept = repeated
+        self._step, self._started_at, self._kept = step, datetime.now(UTC), repeated
         self._committed, self._in_transaction = Executed(indexes=[*(repeated or ())]), Executed()
         self._running, self._is_foreign, self.was_outside = None, False, False
         block = type(context).autocommit_block
 
         @contextmanager
         def marked() -> Iterator[None]:
-            self._write_mark(step, started_at)
             with self._watch.leaving(block(context)):
                 yield
                 self._update(None)
@@ -146,6 +146,24 @@ class PartialRevisions:
         elif not only_reads(statement, self._watch.dialect):
             self._in_transaction.add(Noted.of(statement, self._watch.dialect))
 
+    def before_commit(self) -> None:
+        """Write the mark; it commits with what precedes the block."""
+        if self._went_past_us():
+            self._in_transaction.add(_PAST_US)
+        self._committed.add_all(self._in_transaction)
+        self._in_transaction = Executed()
+        if self.was_outside:
+            self._update(None)
+            return
+        if self._is_postgresql:
+            row = self._connection.exec_driver_sql(_THIS_SESSION).one()
+            self._server_process = Session(row.pid, row.started)
+        if self._kept is not None:
+            self._marks.forget()
+        assert self._step is not None
+        self._marks.write(self._step, self._started_at, self._committed, self._server_process)
+        self.was_outside = True
+
     def failed(self, *, is_certain: bool) -> None:
         """Note what did not happen; of a concurrent build an INVALID index is there."""
         self._is_foreign = False
@@ -155,24 +173,6 @@ class PartialRevisions:
     @property
     def _is_postgresql(self) -> bool:
         return self._watch.dialect == "postgresql"
-
-    def _write_mark(self, step: Step, started_at: datetime) -> None:
-        """Write the mark; it commits with what precedes the block."""
-        with self._watch.unheard():
-            if self._went_past_us():
-                self._in_transaction.add(_PAST_US)
-            self._committed.add_all(self._in_transaction)
-            self._in_transaction = Executed()
-            if self.was_outside:
-                self._update(None)
-                return
-            if self._is_postgresql:
-                row = self._connection.exec_driver_sql(_THIS_SESSION).one()
-                self._server_process = Session(row.pid, row.started)
-            if self._kept is not None:
-                self._marks.forget()
-            self._marks.write(step, started_at, self._committed, self._server_process)
-            self.was_outside = True
 
     def _went_past_us(self) -> bool:
         """Whether the transaction has written what none of the statements that were heard did.

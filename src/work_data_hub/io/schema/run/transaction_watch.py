@@ -45,6 +45,9 @@ class Listener(Protocol):
     def after(self, statement: str) -> None:
         """It has run."""
 
+    def before_commit(self) -> None:
+        """What it has done so far is about to be committed, for an autocommit block."""
+
     def failed(self, *, is_certain: bool) -> None:
         """The last one was ended by an error; certain: the database said so, it did not happen."""
 
@@ -140,6 +143,9 @@ class TransactionWatch:
     @contextmanager
     def leaving(self, block: Any) -> Iterator[None]:
         """Let Alembic end the transaction for an autocommit block, and begin another behind it."""
+        with self.unheard():
+            for listener in self._listeners:
+                listener.before_commit()
         self._may_commit = True
         with block:
             self.is_outside = True

@@ -94,12 +94,8 @@ class RebuildGuard:
         """
         if self._revision is None:
             return
-        revision, self._revision = self._revision, None
-        self._end_legacy_alter()
-        revision.handwritten.settle_all()
-        refuse_left_overs(self._raw, revision.temporaries)
-        if revision.may_break_foreign_keys and self._foreign_keys is not None:
-            self._foreign_keys.verify()
+        self.before_commit()
+        self._revision = None
         self._quiet.close()
 
     def before(self, statement: str) -> str:
@@ -115,6 +111,16 @@ class RebuildGuard:
         if self._revision is not None:
             for each in _single(statement):
                 self._note(self._revision, action_of(each), each)
+
+    def before_commit(self) -> None:
+        """Restore or refuse, as at the end: what is committed now is not rolled back any more."""
+        if self._revision is None:
+            return
+        self._end_legacy_alter()
+        self._revision.handwritten.settle_all()
+        refuse_left_overs(self._raw, self._revision.temporaries)
+        if self._revision.may_break_foreign_keys and self._foreign_keys is not None:
+            self._foreign_keys.verify()
 
     def failed(self, **_: Any) -> None:
         """It did not."""
