@@ -35,6 +35,11 @@ BOTH: Sequence[Dialect] = get_args(Dialect)
         ("INSERT OR REPLACE INTO t VALUES (1)", ("INSERT", "", "t", None)),
         ("UPDATE OR IGNORE t SET a = 1", ("UPDATE", "", "t", None)),
         ("DELETE FROM t", ("DELETE", "", "t", None)),
+        (
+            "WITH a AS (DELETE FROM u), b (x) AS (SELECT 1) INSERT INTO t SELECT * FROM b",
+            ("INSERT", "", "t", None),
+        ),
+        ("WITH", ("WITH", "", "", None)),
         ("", ("", "", "", None)),
     ],
 )

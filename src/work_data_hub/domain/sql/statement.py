@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.sql.lexer import first_word, tokens, unquoted, without_comments
 
 if TYPE_CHECKING:
-    from work_data_hub.domain.sql.lexer import Dialect
+    from collections.abc import Iterator
+
+    from work_data_hub.domain.sql.lexer import Dialect, Token
 
 
 class Action(NamedTuple):
@@ -52,7 +54,7 @@ class ConcurrentIndex:
 @lru_cache(maxsize=4)  # who listens asks before and after a statement, and loops repeat theirs
 def action_of(statement: str) -> Action:
     """Return what a statement does, read from its first words."""
-    found = list(islice(tokens(statement), _HEAD))
+    found = list(islice(_behind_with(statement), _HEAD))
     words = [token.word for token in found]
     verb = words[0] if words else ""
     position = 1
@@ -69,6 +71,20 @@ def action_of(statement: str) -> Action:
     if verb == "ALTER" and [token.word for token in rest[1:3]] == ["RENAME", "TO"]:
         return Action(verb, kind, name, unquoted(rest[3].text) if len(rest) > 3 else "")
     return Action(verb, kind, name)
+
+
+def _behind_with(statement: str) -> Iterator[Token]:
+    """Return the tokens from the verb on: what WITH names before it is in parentheses."""
+    found = tokens(statement)
+    first = next(found, None)
+    if first is None or first.word != "WITH":
+        return found if first is None else chain([first], found)
+    depth = 0
+    for token in found:
+        depth += {"(": 1, ")": -1}.get(token.text, 0)
+        if depth == 0 and token.word in _VERBS_BEHIND_WITH:
+            return chain([token], found)
+    return iter([first])
 
 
 def kind_of(text: str, dialect: Dialect) -> Kind:
@@ -169,6 +185,7 @@ _RULES = tuple(
 )
 
 _HEAD = 16
+_VERBS_BEHIND_WITH = frozenset(("SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE", "MERGE"))
 # What may stand between the verb and the table or its kind.
 _BETWEEN = frozenset(("INTO", "FROM", "OR", "TEMP", "TEMPORARY", "UNIQUE", "VIRTUAL")) | frozenset(
     ("REPLACE", "IGNORE", "ABORT", "FAIL", "ROLLBACK")

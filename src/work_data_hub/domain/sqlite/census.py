@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.loss import Loss
 from work_data_hub.domain.sqlite.text import (
+    all_names_in,
+    arguments_in,
     folded,
     from_parenthesis_on,
     names_in,
@@ -121,27 +123,30 @@ def new_faults(census: Census, found: Iterable[Fault]) -> list[Loss]:
 def silent_faults(
     dependents: Iterable[Dependent], table: str, dropped: Collection[str]
 ) -> Iterator[Loss]:
-    """Yield what would work without a dropped column, and mean something else.
+    """Yield what is made without a word for a column that is gone, and means something else.
 
-    Names in double quotes turn into strings, and UPDATE OF takes any name (both: SQLite 3.40).
+    Names in double quotes turn into strings, UPDATE OF takes any name, and a virtual table fails
+    when it is used (all: SQLite 3.40).
 
     Args:
-        dependents: in the order in which they were made.
+        dependents: in the order in which they were made, virtual tables last.
         table: that lost columns.
         dropped: the columns.
     """
     gone = {folded(name) for name in dropped}
     reached = {folded(table)}
     for kind, name, of, sql in dependents:
-        if not (names_in(sql) & reached or folded(of) in reached):
+        is_virtual = kind == "virtual table"
+        names = all_names_in(sql) if is_virtual else names_in(sql)
+        if not (names & reached or folded(of) in reached):
             continue
         if kind == "view":
             reached.add(folded(name))
-        lost = names_that_may_turn_into_strings(sql) & gone
+        lost = (arguments_in(sql) if is_virtual else names_that_may_turn_into_strings(sql)) & gone
         if kind == "trigger" and folded(of) == folded(table):
             lost |= _columns_of_trigger(sql) & gone
         if lost:
-            what = f"{kind} {name}, which names the dropped column {min(lost)}"
+            what = f"{kind} {name}, which names the column {min(lost)}"
             yield Loss(what, _make_again(kind))
 
 
@@ -202,5 +207,5 @@ def _columns_of_trigger(sql: str) -> frozenset[str]:
 
 
 def _make_again(kind: str) -> str:
-    drop = f"op.execute('DROP {kind.upper()} ...')"
+    drop = f"op.execute('DROP {kind.split()[-1].upper()} ...')"
     return f"drop it first ({drop}) and make it again as it shall be"

@@ -59,7 +59,11 @@ def _of_columns(
             yield f"type {old.type} on column {old.name}", f"{old.written} {old.type}"
         for kind in ("COLLATE", "GENERATED", "DEFAULT"):
             clause = old.clause(kind)
-            if clause is not None and new.clause(kind) is None and not _says_nothing(clause, new):
+            if (
+                clause is not None
+                and new.clause(kind) is None
+                and not _says_nothing(clause, old, new)
+            ):
                 called = "DEFAULT" if kind == "DEFAULT" else _line(clause)
                 yield f"{called} on column {old.name}", f"{old.written} {_line(clause)}"
         yield from _lost_not_null(before, old, after, new)
@@ -74,7 +78,7 @@ def _lost_not_null(
         if clause is not None:
             yield from _lost_words(clause, [there], ["on conflict"], called)
         return
-    is_said = new.clause("NULL") is not None or new.clause("GENERATED") is not None
+    is_said = new.clause("NULL") is not None or _becomes_generated(old, new)
     is_implied = _is_in_strict_key(after, new) or new is after.rowid_alias
     was = clause is not None or _is_in_strict_key(before, old)
     if was and not is_said and not is_implied:
@@ -115,7 +119,7 @@ def _of_rules(
             if clause.kind == "UNIQUE":
                 yield from _lost_unique(clause, after, unique)
             if clause.kind == "FOREIGN KEY":
-                yield from _lost_foreign_key(clause, after)
+                yield from _lost_foreign_key(clause, before, after)
 
 
 def _lost_unique(
@@ -129,9 +133,14 @@ def _lost_unique(
         yield from _lost_words(clause, alike, ["on conflict", "collate"], called)
 
 
-def _lost_foreign_key(clause: Clause, after: Table) -> Iterator[tuple[str, str]]:
+def _lost_foreign_key(clause: Clause, before: Table, after: Table) -> Iterator[tuple[str, str]]:
     called = f"FOREIGN KEY ({', '.join(clause.columns)}) to {clause.target}"
-    alike = [c for c in after.clauses if c.kind == clause.kind and _columns(c) == _columns(clause)]
+    others = {_reference(c) for c in before.clauses} - {_reference(clause)}
+    alike = [
+        c
+        for c in after.clauses
+        if c.kind == clause.kind and _columns(c) == _columns(clause) and _reference(c) not in others
+    ]
     if not alike:
         yield called, _line(clause)
     else:
@@ -160,10 +169,14 @@ def _check_is_lost(clause: Clause, before: Table, after: Table, gone: frozenset[
     return True
 
 
-def _says_nothing(clause: Clause, new: Column) -> bool:
+def _says_nothing(clause: Clause, old: Column, new: Column) -> bool:
     """Whether it is a DEFAULT that means none, or that the new column cannot have."""
     is_null = spelling(clause.text)[-2:] == ("default", "null")
-    return clause.kind == "DEFAULT" and (is_null or new.clause("GENERATED") is not None)
+    return clause.kind == "DEFAULT" and (is_null or _becomes_generated(old, new))
+
+
+def _becomes_generated(old: Column, new: Column) -> bool:
+    return old.clause("GENERATED") is None and new.clause("GENERATED") is not None
 
 
 def _is_in_strict_key(table: Table, column: Column) -> bool:
@@ -182,6 +195,10 @@ def _condition(clause: Clause) -> tuple[str, ...]:
 
 def _keys(table: Table) -> Iterator[Clause]:
     return (clause for clause in table.clauses if clause.kind in ("UNIQUE", "PRIMARY KEY"))
+
+
+def _reference(clause: Clause) -> tuple[frozenset[str], str]:
+    return _columns(clause), folded(clause.target)
 
 
 def _columns(clause: Clause) -> frozenset[str]:

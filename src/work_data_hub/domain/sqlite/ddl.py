@@ -44,8 +44,8 @@ class Column:
     clauses: tuple[Clause, ...]
 
     def clause(self, kind: str) -> Clause | None:
-        """Return its first clause of a kind."""
-        return next((clause for clause in self.clauses if clause.kind == kind), None)
+        """Return its clause of a kind; of several SQLite takes the last."""
+        return next((clause for clause in reversed(self.clauses) if clause.kind == kind), None)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ class _Merger:
             (*constraints, *new),
             self._picked(self._original.options, self._base.options, self._wanted.options),
         )
-        self._check_autoincrement(merged)
+        self._check_numbers(merged, key_changed=key_changed)
         return merged
 
     @staticmethod
@@ -132,16 +132,19 @@ class _Merger:
             self._lose("AUTOINCREMENT", 'pass table_kwargs={"sqlite_autoincrement": True}')
         return renamed or (wish is not None and wish != had)
 
-    def _check_autoincrement(self, merged: Table) -> None:
-        # SQLite allows it on a type that is spelled INTEGER only (sqlite.org/autoinc).
-        key = merged.primary_key
-        column = merged.column(key.columns[0]) if key is not None else None
-        if merged.autoincrements and column is not None and column.type.upper() != "INTEGER":
-            self._lose(
-                "AUTOINCREMENT",
-                f"leave {column.name} INTEGER, which has 64 bits on SQLite, or pass"
-                ' table_kwargs={"sqlite_autoincrement": False}',
-            )
+    def _check_numbers(self, merged: Table, *, key_changed: bool) -> None:
+        """Refuse a type of the key with which the table gives no numbers by itself any more."""
+        key, had = merged.primary_key, self._original.rowid_alias is not None
+        if key is None or merged.rowid_alias is not None or not merged.has_rowid:
+            return
+        leave = f"leave {key.columns[0]} INTEGER, which has 64 bits on SQLite"
+        if merged.autoincrements:
+            # SQLite allows it on a type that is spelled INTEGER only (sqlite.org/autoinc).
+            no = 'table_kwargs={"sqlite_autoincrement": False}'
+            self._lose("AUTOINCREMENT", f"{leave}, or pass {no}")
+        if had and not key_changed:
+            say = f"batch_op.create_primary_key('pk', [{key.columns[0]!r}])"
+            self._lose("INTEGER PRIMARY KEY", f"{leave}, or say that it is to be a key: {say}")
 
     def _lose(self, what: str, keep: str) -> None:
         self.losses.append(Loss(f"{what} of {self._original.name}", keep))

@@ -39,7 +39,7 @@ def found_by_rowid(dependents: Iterable[Dependent], table: str) -> Iterator[tupl
     Kind and name of each.
 
     Args:
-        dependents: in the order in which they were made.
+        dependents: in the order in which they were made, virtual tables last.
         table: its name.
     """
     reached = {folded(table)}

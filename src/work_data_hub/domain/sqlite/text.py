@@ -36,6 +36,16 @@ def all_names_in(sql: str) -> frozenset[str]:
     return names_in(sql) | {folded(unquoted(t.text)) for t in tokens(sql) if t.kind == "string"}
 
 
+def arguments_in(sql: str) -> frozenset[str]:
+    """Return, folded, the arguments of a virtual table, and the values of its options."""
+    found = [*tokens(from_parenthesis_on(sql)), Token("mark", ";", 0, 0)]
+    return frozenset(
+        folded(unquoted(token.text))
+        for token, following in pairwise(found)
+        if token.kind != "mark" and following.text != "="
+    )
+
+
 def names_that_may_turn_into_strings(sql: str) -> frozenset[str]:
     """Return, folded, the names in double quotes that nothing qualifies.
 
@@ -51,8 +61,8 @@ def names_that_may_turn_into_strings(sql: str) -> frozenset[str]:
 
 
 def from_parenthesis_on(sql: str) -> str:
-    """Return a CREATE INDEX without the names of the index and its table."""
-    return next(sql[token.start :] for token in tokens(sql) if token.text == "(")
+    """Return a statement without the names that it begins with."""
+    return next((sql[token.start :] for token in tokens(sql) if token.text == "("), "")
 
 
 _TO_LOWER_CASE = str.maketrans(ascii_uppercase, ascii_lowercase)

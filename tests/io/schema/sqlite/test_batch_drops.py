@@ -211,6 +211,23 @@ def test_a_type_that_forbids_autoincrement_is_refused(family: Project) -> None:
     assert "leave id INTEGER" in said
 
 
+def test_a_type_with_which_a_key_gives_no_numbers_any_more_is_refused(project: Project) -> None:
+    project.existing("CREATE TABLE t (id INTEGER PRIMARY KEY, a)\n\nINSERT INTO t VALUES (5, 'x')")
+    change = "alter_column('id', type_=sa.BigInteger())"
+    said = project.refused(change, table="t")
+    assert "this would be lost: INTEGER PRIMARY KEY of t | " in said
+    assert "leave id INTEGER, which has 64 bits on SQLite" in said
+    integer = "sa.BigInteger().with_variant(sa.Integer(), 'sqlite')"
+    project.batch(f"alter_column('id', type_={integer})", table="t")
+    project.sql("INSERT INTO t (a) VALUES ('y')")
+    assert project.sql("SELECT id FROM t") == [(5,), (6,)]
+    way_out = said[said.index("batch_op.") :].removeprefix("batch_op.")
+    assert way_out == "create_primary_key('pk', ['id'])"
+    project.batch(change, way_out, table="t")
+    assert "id BIGINT" in project.schema("t")
+    assert "CONSTRAINT pk PRIMARY KEY (id)" in project.schema("t")
+
+
 def test_the_check_of_a_boolean_is_not_lost_by_a_rename(project: Project) -> None:
     project.existing("CREATE TABLE t (f BOOLEAN, CONSTRAINT is_bool CHECK (f IN (0, 1)))")
     boolean = "sa.Boolean(create_constraint=True, name='is_bool')"

@@ -198,6 +198,15 @@ def test_rows_that_are_to_go_need_not_be_counted(project: Project) -> None:
     assert project.sql("SELECT a FROM t") == [(1,)]
 
 
+def test_rows_that_are_copied_behind_a_with_are_counted(project: Project) -> None:
+    project.existing("CREATE TABLE t (a)\n\nINSERT INTO t VALUES (1), (2)")
+    script = BACKED_UP.format(after="(a)", columns="*").replace(
+        "INSERT", "WITH half AS (SELECT * FROM backup LIMIT 1) INSERT"
+    )
+    said = project.refused_script(script.replace("FROM backup\n", "FROM half\n"))
+    assert "this would be lost: 1 of 2 rows of t | " in said
+
+
 def test_rows_that_are_written_one_by_one_get_the_triggers_and_indexes_back(
     project: Project,
 ) -> None:

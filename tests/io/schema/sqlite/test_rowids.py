@@ -187,6 +187,26 @@ def test_a_table_whose_rows_lose_their_numbers_is_refused_where_they_are_looked_
     assert "the rowids of docs" in documents.refused_script(script)
 
 
+@pytest.mark.parametrize("search", [SEARCH, SEARCH.replace("content='docs'", 'content = "Docs"')])
+def test_a_column_that_an_index_for_search_names_is_not_taken_from_it(
+    project: Project, search: str
+) -> None:
+    columns = "id TEXT PRIMARY KEY, body TEXT, content TEXT"
+    project.existing(DOCS.format(columns=columns, options=""))
+    project.existing(search)
+    for change in ("drop_column('body')", "alter_column('body', new_column_name='text')"):
+        said = project.refused(change, table="docs", recreate="'always'")
+        assert "this would be lost: virtual table search, which names the column body" in said
+        assert "op.execute('DROP TABLE ...')" in said
+    rebuild = by_hand("rowid, id").replace("KEY, body", "KEY")
+    assert "virtual table search, which names the column body" in project.refused_script(rebuild)
+    project.batch("drop_column('content')", table="docs", recreate="'always'")
+    assert found(project) == [("gamma",)]
+    project.existing("DROP TABLE search")
+    project.existing(rebuild)
+    assert project.schema("docs") == "CREATE TABLE docs (id TEXT PRIMARY KEY)"
+
+
 def test_where_nothing_looks_for_them_a_rebuild_by_hand_may_count_anew(project: Project) -> None:
     project.existing(DOCS.format(columns="id TEXT PRIMARY KEY, body", options=""))
     project.existing(by_hand())

@@ -100,11 +100,15 @@ class BatchRebuild:
         made += [("TRIGGER", name, sql) for name, sql in self._census.triggers.items()]
         lost = [sqlite_census.restore(self._raw, *item, self.table) for item in made]
         refuse([loss for loss in lost if loss is not None])
+        dependents = sqlite_census.dependents(self._raw)
+        virtual = [each for each in dependents if each.kind == "virtual table"]
         refuse(
             [
                 *self._moved_rows(),
                 *new_faults(self._census, sqlite_census.faults(self._raw)),
-                *silent_faults(sqlite_census.dependents(self._raw), self.table, self._dropped),
+                *silent_faults(dependents, self.table, self._dropped),
+                # SQLite renames columns in everything but these.
+                *silent_faults(virtual, self.table, self._new_names),
             ]
         )
         self._rename_columns()

@@ -71,7 +71,7 @@ def take(raw: sqlite3.Connection, table: str) -> Census:
     """Look at a table that exists. Rows are counted: that takes time as the table is long."""
     table, sql = name_of(raw, table), sql_of(raw, table)
     counted = {table, *children_of(raw, table)}
-    found_by = list(found_by_rowid([*dependents(raw), *virtual_tables(raw)], table))
+    found_by = list(found_by_rowid(dependents(raw), table))
     return Census(
         table,
         sql,
@@ -180,19 +180,11 @@ def rows_left(raw: sqlite3.Connection, census: Census) -> dict[str, int]:
 
 
 def dependents(raw: sqlite3.Connection) -> list[Dependent]:
-    """Return every view and every trigger, in the order in which they were made."""
+    """Return every view and trigger, in the order in which they were made, then virtual tables."""
     rows = raw.execute(
-        "SELECT type, name, tbl_name, sql FROM main.sqlite_master"
-        " WHERE type IN ('view', 'trigger') ORDER BY rowid"
-    )
-    return list(map(Dependent._make, rows))
-
-
-def virtual_tables(raw: sqlite3.Connection) -> list[Dependent]:
-    """Return every virtual table, in the order in which they were made."""
-    rows = raw.execute(
-        "SELECT 'virtual table', name, tbl_name, sql FROM main.sqlite_master"
-        " WHERE type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE %' ORDER BY rowid"
+        "SELECT CASE type WHEN 'table' THEN 'virtual table' ELSE type END, name, tbl_name, sql"
+        " FROM main.sqlite_master WHERE type IN ('view', 'trigger')"
+        " OR (type = 'table' AND sql LIKE 'CREATE VIRTUAL TABLE %') ORDER BY type = 'table', rowid"
     )
     return list(map(Dependent._make, rows))
 
@@ -220,7 +212,7 @@ def faults(raw: sqlite3.Connection) -> Iterator[Fault]:
     for kind, name, table, sql in dependents(raw):
         if kind == "trigger":
             events.setdefault((table, event_of(sql)), []).append(name)
-        elif reason := _refusal(raw, f"SELECT * FROM main.{quoted(name)}"):  # noqa: S608
+        elif kind == "view" and (reason := _refusal(raw, f"SELECT * FROM main.{quoted(name)}")):  # noqa: S608
             yield Fault(kind, f"view {name}", reason)
     for (table, event), names in events.items():
         if reason := _refusal(raw, use_of(table, event, _columns(raw, table))):
