@@ -43,9 +43,9 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
             `alembic` command the fault is two lines on standard error and the exit code.
     """
     environment = environment_of(context)
-    log_to_standard_error(environment.config)
     ending = Ending(environment)
     with ending.faults_for_people():
+        log_to_standard_error(environment.config)
         _refuse_replacements(options)
         configuration = _configuration(environment, target_metadata, options)
         kind = kind_of(environment)

@@ -152,7 +152,21 @@ def log_to_standard_error(config: Config) -> None:
     """Log as alembic.ini says, under the `alembic` command only.
 
     A program that calls Alembic keeps its own logging: fileConfig would replace it.
+
+    Raises:
+        UsageError: what alembic.ini says of it cannot be used.
     """
-    if from_command_line(config) and config.file_config.has_section("loggers"):
-        assert config.config_file_name is not None
-        logging.config.fileConfig(config.config_file_name, disable_existing_loggers=False)
+    if not (from_command_line(config) and config.file_config.has_section("loggers")):
+        return
+    ini = config.config_file_name
+    assert ini is not None
+    try:
+        logging.config.fileConfig(ini, disable_existing_loggers=False)
+    except Exception as error:  # whatever an option of the file makes it raise
+        why = type(error).__name__
+    else:
+        return
+    raise UsageError(
+        f"the logging in {ini} cannot be set up: {why}",
+        hint="correct [loggers], [handlers] and [formatters] in it",
+    )

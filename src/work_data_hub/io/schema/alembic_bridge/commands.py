@@ -19,7 +19,7 @@ from work_data_hub.domain.run.plan import Progress
 from work_data_hub.errors import LockTimeoutError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.alembic_bridge.faults import as_fault
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Request
-from work_data_hub.io.schema.revisions import project_files
+from work_data_hub.io.schema.revisions import project_files, script_locations
 from work_data_hub.io.schema.revisions.contradictions import refuse_contradictions
 
 if TYPE_CHECKING:
@@ -133,14 +133,10 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
         UsageError: the configuration does not lead to revision files.
         HistoryError: two files contradict each other; or what else Alembic finds wrong.
     """
-    try:
-        scripts = ScriptDirectory.from_config(config)
-    except CommandError as error:
-        raise UsageError(
-            f"{config.config_file_name}: {error}", hint="correct script_location in it"
-        ) from error
-    assert config.config_file_name is not None
-    refuse_contradictions(config.config_file_name)
+    ini = config.config_file_name
+    assert ini is not None
+    scripts = _script_directory(config, ini)
+    refuse_contradictions(ini)
     try:
         yield scripts
     except WorkDataHubError:
@@ -150,6 +146,21 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
         if fault is None:
             raise
         raise fault from error
+
+
+def _script_directory(config: Config, ini: str) -> ScriptDirectory:
+    """Return Alembic's view of the files; what it raises may hold lines of alembic.ini."""
+    try:
+        scripts = ScriptDirectory.from_config(config)
+    except CommandError as error:
+        why = str(error)
+    except Exception as error:  # whatever a line of the file makes it raise
+        why = f"Alembic cannot read it: {type(error).__name__}"
+    else:
+        script_locations.refuse_file(scripts.dir)
+        return scripts
+    script_locations.script_folder(script_locations.read_options(ini, None))
+    raise UsageError(f"{ini}: {why}", hint="correct the options of [alembic] in it")
 
 
 def _plan_nothing(config: Config) -> None:

@@ -89,6 +89,10 @@ def as_fault(
             f"a revision builds on {error.args[0]!r}, of which there is no file",
             hint="restore that file, or correct down_revision or depends_on",
         )
+    if isinstance(error, ImportError) and _raised_in(error)[1:] == ("util", "pyfiles.py"):
+        return UsageError(
+            f"there is no env.py in {scripts.dir}", hint="restore it, or correct script_location"
+        )
     if isinstance(error, OSError) and error.filename is not None:
         return UsageError(
             f"{error.strerror}: {error.filename}", hint="check the path and your rights to it"

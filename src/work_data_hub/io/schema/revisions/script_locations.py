@@ -9,6 +9,7 @@ from work_data_hub.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import configparser
     from configparser import ConfigParser
     from typing import Any
 
@@ -16,6 +17,7 @@ NAMING_RULE = "revision_environment"
 _SECTION = "alembic"
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _HINT = "see https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file"
+_SAVE_AS_TEXT = "correct it: text of sections and options, without a byte order mark"
 # What is kept of a configuration: script_location, version_locations, prepend_sys_path,
 # recursive_version_locations, sourceless, and whether there is a sqlalchemy.url (not which: it may
 # hold a password); a plain tuple, so that it can be cached.
@@ -37,6 +39,8 @@ def read_options(ini: str | None, toml: str | None) -> Options:
     if not isinstance(location, str):
         source = ini or toml or "the configuration"
         raise UsageError(f"{source} has no script_location", hint=_HINT)
+    if "\0" in location:
+        raise UsageError(f"script_location in {ini or toml} holds a NUL", hint=_HINT)
     return (
         location,
         values.paths("version_locations", ", *|(?: +)", "path_separator", "version_path_separator"),
@@ -70,7 +74,20 @@ def script_folder(options: Options) -> str:
     folder = _folder(options[0], options[2])
     if not os.path.exists(folder):
         raise UsageError(f"the script location {folder} does not exist", hint="wdh db init")
+    refuse_file(folder)
     return folder
+
+
+def refuse_file(folder: str) -> None:
+    """Refuse a script location that is no folder, which Alembic takes until it looks for env.py.
+
+    Raises:
+        UsageError: it is a file.
+    """
+    if not os.path.isdir(folder):
+        raise UsageError(
+            f"the script location {folder} is no folder", hint="correct script_location"
+        )
 
 
 def version_folders(options: Options) -> list[str]:
@@ -134,9 +151,13 @@ class _Values:
 
         try:
             return self._ini.get(_SECTION, name, fallback=None)
-        except configparser.Error as error:
-            line = str(error).replace("\n", " ")
-            raise UsageError(f"{name} in {self._path} cannot be read: {line}", hint=_HINT) from None
+        except configparser.Error:
+            pass  # it holds the value, and would be the context of what is raised here
+        raise UsageError(
+            f"{name} in {self._path} cannot be read: a % in it stands alone, or %(...)s names no"
+            " option",
+            hint="write %% for %, and %(here)s for the file's folder",
+        )
 
     def _from_toml(self, name: str) -> Any:
         value = self._toml.get(name)
@@ -160,10 +181,30 @@ def _read_ini(path: str | None) -> ConfigParser:
     parser = configparser.ConfigParser({"here": _here(path)})
     try:
         parser.read([path] if path else [], encoding="locale")
-    except (configparser.Error, UnicodeDecodeError) as error:
-        line = str(error).replace("\n", " ")
-        raise UsageError(f"{path} cannot be read: {line}", hint=_HINT) from None
-    return parser
+    except UnicodeDecodeError as error:
+        why = f"byte {error.start} is not {error.encoding}"
+    except configparser.Error as error:
+        why = _what_is_wrong(error)
+    else:
+        return parser
+    # Not in the blocks above: what they caught holds lines of the file, which may hold a password.
+    raise UsageError(f"{path} cannot be read: {why}", hint=_SAVE_AS_TEXT)
+
+
+def _what_is_wrong(error: configparser.Error) -> str:
+    """Return what is wrong with the text of an ini file, without any of it."""
+    import configparser
+
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        is_mark = error.line.startswith("\ufeff")
+        what = "begins with a byte order mark" if is_mark else "stands before the first [section]"
+        return f"line {error.lineno} {what}"
+    if isinstance(error, configparser.DuplicateOptionError):
+        return f"line {error.lineno} sets the option {error.option} once more"
+    if isinstance(error, configparser.DuplicateSectionError):
+        return f"line {error.lineno} begins the section [{error.section}] once more"
+    lines = [str(number) for number, *_ in getattr(error, "errors", ())]
+    return f"line {', '.join(lines) or '?'} is neither an option nor a section"
 
 
 def _read_toml(path: str | None) -> dict[str, Any]:
