@@ -102,6 +102,17 @@ def make_postgresql_url(postgresql_databases: MigratedDatabases) -> Iterator[Cal
         postgresql_databases.give_back(url)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], URL]:
+    """Make new databases of one engine."""
+    if request.param == "postgresql":
+        made: Callable[[], URL] = request.getfixturevalue("make_postgresql_url")
+        return made
+    sqlite: URL = request.getfixturevalue("sqlite_url")
+    numbers = iter(range(1_000_000))
+    return lambda: sqlite.set(database=str(tmp_path / f"{next(numbers)}.db"))
+
+
 @pytest.fixture
 def postgresql_url(make_postgresql_url: Callable[[], URL]) -> URL:
     """The URL of an empty PostgreSQL database."""

@@ -1,4 +1,4 @@
-"""What the classes of case share: databases without end, and children that may be killed."""
+"""What these classes of case share: children that may be killed."""
 
 from __future__ import annotations
 
@@ -10,20 +10,6 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from sqlalchemy.engine import URL
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], URL]:
-    """Make new databases of one engine."""
-    if request.param == "postgresql":
-        made: Callable[[], URL] = request.getfixturevalue("make_postgresql_url")
-        return made
-    sqlite: URL = request.getfixturevalue("sqlite_url")
-    numbers = iter(range(1_000_000))
-    return lambda: sqlite.set(database=str(tmp_path / f"{next(numbers)}.db"))
 
 
 @pytest.fixture

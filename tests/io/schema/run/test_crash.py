@@ -77,17 +77,6 @@ def clean_states(
     return {**states, migration_runner.current(url): content(url)}
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def make_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], URL]:
-    """Make new databases of one engine."""
-    if request.param == "postgresql":
-        made: Callable[[], URL] = request.getfixturevalue("make_postgresql_url")
-        return made
-    sqlite: URL = request.getfixturevalue("sqlite_url")
-    numbers = iter(range(1000))
-    return lambda: sqlite.set(database=str(tmp_path / f"crash{next(numbers)}.db"))
-
-
 @pytest.fixture
 def upgrade_until_killed(start_alembic: Callable[..., Program]) -> Callable[..., int | None]:
     def upgrade(project: Path, url: URL, moment: str) -> int | None:
