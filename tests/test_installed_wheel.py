@@ -69,3 +69,12 @@ def test_without_a_repository_the_default_is_in_the_working_directory(
     shown = run([python, "-c", code], tmp_path, clean_environment).splitlines()
     assert shown == [f"sqlite:///{tmp_path}/workdatahub_dev.db"] * 2
     assert (tmp_path / "workdatahub_dev.db").exists()
+
+
+def test_the_topics_of_help_travel_in_the_wheel(
+    python: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    shown = run([python, "-m", "work_data_hub", "help", "exit-codes"], tmp_path, clean_environment)
+    assert "## Exit codes" in shown
+    shown = run([python, "-m", "work_data_hub", "help", "sqlite"], tmp_path, clean_environment)
+    assert "## SQLite differences" in shown

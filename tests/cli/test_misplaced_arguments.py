@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from work_data_hub.cli.command import main
-from work_data_hub.cli.verb_table import OF_EVERY_VERB, VERBS
+from work_data_hub.cli.verb import OF_EVERY_VERB
+from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema import migration_runner
 

@@ -7,21 +7,17 @@ and a usage error cost no more than argparse; a verb imports what it needs when 
 from __future__ import annotations
 
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from work_data_hub.cli import streams
 from work_data_hub.cli.answer import write_fault
-from work_data_hub.cli.parser import parse
+from work_data_hub.cli.parser import parse, verb_of
 from work_data_hub.cli.streams import OutputError
-from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.errors import RunInterrupted, RunInterruptedError, WorkDataHubError
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
-
-    from work_data_hub.cli.answer import Answer
 
 
 def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
@@ -38,7 +34,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
     try:
         call = parse(given, prog)
         as_json = call.json
-        answer = _answer(call)
+        answer = verb_of(call).answer(call)
         answer.write(call.verb, sys.stdout, as_json=as_json, is_quiet=call.quiet)
     except SystemExit as end:  # help and version
         return int(end.code or 0)
@@ -60,15 +56,9 @@ def run(prog: str = "wdh") -> None:
     sys.exit(main(prog=prog))
 
 
-def _answer(call: argparse.Namespace) -> Answer:
-    room = import_module(f"work_data_hub.cli.verbs.{VERBS[call.verb].room}")
-    answer: Answer = getattr(room, call.verb.replace("-", "_"))(call)
-    return answer
-
-
 def _interruption(error: KeyboardInterrupt, call: argparse.Namespace | None) -> WorkDataHubError:
     """Say what state the database is in; a run that knows it has put it on the error."""
     if isinstance(error, RunInterrupted):
         return error.fault
-    state = VERBS[call.verb].when_interrupted if call else "nothing was changed"
+    state = verb_of(call).when_interrupted if call else "nothing was changed"
     return RunInterruptedError(f"interrupted: {state}", hint="run the command again")

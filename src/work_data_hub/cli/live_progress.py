@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, TextIO
 
+from work_data_hub.cli import screen
 from work_data_hub.cli.progress import LineProgress
 
 if TYPE_CHECKING:
@@ -37,13 +38,10 @@ class LiveProgress(LineProgress):
         """Begin to show, if there is anything to run."""
         super().planned(plan)
         if plan.steps and self._live is None:
-            from rich.console import Console
             from rich.live import Live
 
-            # NO_COLOR and what the terminal can show are rich's to know.
-            console = Console(file=self._err, highlight=False)
             self._live = Live(
-                console=console,
+                console=screen.console(self._err),
                 get_renderable=self._now,
                 refresh_per_second=_FRAMES_EACH_SECOND,
                 transient=True,

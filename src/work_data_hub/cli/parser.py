@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from work_data_hub.cli import streams
-from work_data_hub.cli.verb_table import OF_EVERY_VERB, VERBS
+from work_data_hub.cli import screen, streams
+from work_data_hub.cli.verb import OF_EVERY_VERB
+from work_data_hub.cli.verb_table import NOUNS
 from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from work_data_hub.cli.verb_table import Verb
+    from work_data_hub.cli.verb import Verb
+    from work_data_hub.cli.verb_table import Entry, Noun
 
-_USUAL_COLUMNS = 80
+_MORE_HELP = "`wdh help` lists topics, such as exit-codes."
 _TAKES_VALUE = {name: "action" not in options for names, options in OF_EVERY_VERB for name in names}
 # A message of a revision may name a page.
 _DATABASE_URL = re.compile(r"\s*(?!https?:)[a-z][\w+.-]*://", re.IGNORECASE)
-EXIT_CODES = (
-    "exit codes: 0 done or nothing to do; 1 a check found something; 2 usage or settings;"
-    " 3 history;\n4 refused for safety; 5 locked; 6 a migration failed; 7 something is missing;"
-    " 130 interrupted"
-)
 
 
 def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
-    """Return what was asked for; ``verb`` names it.
+    """Return what was asked for; ``noun`` and ``verb`` name it (see ``verb_of``).
 
     Raises:
         UsageError: the call is wrong.
@@ -38,16 +34,29 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
     """
     refuse_misplaced_url(argv)
     argv = _with_options_last(argv)
+    if argv[:1] == ["help"]:
+        _write_help(argv[1:], prog)
+    noun, named = (*argv[:2], "", "")[:2]
+    _refuse_unknown(noun, named)
     # Only the verb that is called is built: a parser for each costs more than a quick answer.
-    named = argv[1] if len(argv) > 1 and argv[0] == "db" else None
-    _refuse_unknown(named)
-    parser = whole_parser(prog, VERBS if named not in VERBS else (named,))
-    call = parser.parse_args(argv)
+    whole = named if noun in NOUNS and named in NOUNS[noun].verbs else None
+    call, rest = whole_parser(prog, lambda name: name == whole).parse_known_args(argv)
+    asked = " ".join([prog, *(word for word in (noun, whole) if word)])
+    if rest:
+        raise UsageError(
+            f"unrecognized arguments: {' '.join(rest)}",
+            hint=f"`{asked} --help` shows how it is called",
+        )
     if getattr(call, "verb", None) is None:
-        raise UsageError("the verb is missing", hint="`wdh db --help` shows the verbs")
+        raise UsageError("the verb is missing", hint=f"`{asked or prog} --help` shows the verbs")
     if call.database_url == "":
         raise UsageError("--database-url is empty", hint="write a URL, or leave it out")
     return call
+
+
+def verb_of(call: argparse.Namespace) -> Verb:
+    """Return the verb that was asked for."""
+    return NOUNS[call.noun].verbs[call.verb].verb(call.verb)
 
 
 def refuse_misplaced_url(argv: Sequence[str]) -> None:
@@ -94,31 +103,32 @@ def _with_options_last(argv: Sequence[str]) -> list[str]:
     return words
 
 
-def whole_parser(prog: str = "wdh", names: Iterable[str] = VERBS) -> argparse.ArgumentParser:
-    """Return the parser of these verbs."""
-    root = _Parser(prog=prog, description="WorkDataHub's database schema.")
+def whole_parser(
+    prog: str = "wdh", wanted: Callable[[str], bool] = lambda _: True
+) -> argparse.ArgumentParser:
+    """Return the parser of the verbs that are wanted, by name; of all of them by default."""
+    root = _Parser(prog=prog, description="WorkDataHub's database schema.", epilog=_MORE_HELP)
     root.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
-    groups = root.add_subparsers(metavar="GROUP", title="groups")
-    database = groups.add_parser(
-        "db",
-        help="the schema of a database",
-        description="Look at a database's schema and change it.",
-        epilog=EXIT_CODES,
+    nouns = root.add_subparsers(
+        metavar="NOUN", dest="noun", title="nouns", parser_class=_NounParser
     )
-    verbs = database.add_subparsers(dest="verb", metavar="VERB", title="verbs")
-    for name in names:
-        verb = VERBS[name]
-        described = verbs.add_parser(
-            name,
-            help=verb.summary,
-            description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
-            epilog=_epilog(verb),
+    for name, noun in NOUNS.items():
+        verbs = nouns.add_parser(name, help=noun.summary, noun=noun).add_subparsers(
+            dest="verb", prog=f"{prog} {name}", parser_class=_Parser
         )
-        _add_arguments(described, verb)
+        for verb_name in filter(wanted, noun.verbs):
+            _add_verb(verbs, verb_name, noun.verbs[verb_name])
     return root
 
 
-def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
+def _add_verb(verbs: Any, name: str, entry: Entry) -> None:
+    verb = entry.verb(name)
+    parser = verbs.add_parser(
+        name,
+        help=entry.summary,
+        description=f"{entry.summary[0].upper()}{entry.summary[1:]}.",
+        epilog="\n".join(["examples:", *(f"  {example}" for example in verb.examples)]),
+    )
     for names, options in verb.arguments:
         parser.add_argument(*names, **options)
     common = parser.add_argument_group("of every verb")
@@ -126,20 +136,48 @@ def _add_arguments(parser: argparse.ArgumentParser, verb: Verb) -> None:
         common.add_argument(*names, **options)
 
 
-def _epilog(verb: Verb) -> str:
-    return "\n".join(["examples:", *(f"  {example}" for example in verb.examples)])
-
-
-def _refuse_unknown(named: str | None) -> None:
-    if named is None or named.startswith("-") or named in VERBS:
+def _refuse_unknown(noun: str, named: str) -> None:
+    known = NOUNS[noun].verbs if noun in NOUNS else None
+    if known is None and (not noun or noun.startswith("-")):
+        return
+    if known is not None and (not named or named.startswith("-") or named in known):
         return
     import difflib  # only for whoever mistyped
 
-    near = difflib.get_close_matches(named, VERBS, 1, 0.5)
+    calls = [f"wdh {n} {v}" for n, entry in NOUNS.items() for v in entry.verbs]
+    if known is None:
+        what, asked, choices = f"there is no noun {noun!r}", f"wdh db {noun}", [*calls, "wdh help"]
+        prefix = "wdh"
+    else:
+        what, asked, prefix = f"there is no verb {named!r}", f"wdh {noun} {named}", f"wdh {noun}"
+        choices = [call for call in calls if call.startswith(f"{prefix} ")]
+    near = difflib.get_close_matches(asked, choices, 1, 0.8)
     raise UsageError(
-        f"there is no verb {named!r}",
-        hint=f"did you mean `wdh db {near[0]}`?" if near else "`wdh db --help` shows the verbs",
+        what,
+        hint=f"did you mean `{near[0]}`?" if near else f"`{prefix} --help` shows what there is",
     )
+
+
+def _write_help(words: Sequence[str], prog: str) -> NoReturn:
+    """Write the list of topics, a topic, or a verb's own help, and end.
+
+    Raises:
+        UsageError: there is no such topic.
+        SystemExit: it was written.
+    """
+    from work_data_hub.cli import topics
+
+    name = words[-1] if words else ""
+    if name in topics.TOPICS:
+        topics.write_topic(name)
+    elif not words:
+        streams.write(topics.listed(prog), sys.stdout)
+    else:
+        nouns = [noun for noun, entry in NOUNS.items() if name in entry.verbs]
+        if name not in NOUNS and not nouns:
+            raise UsageError(f"there is no topic {name!r}", hint=f"`{prog} help` lists the topics")
+        parse([*nouns[:1], name, "--help"], prog)
+    raise SystemExit(0)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -156,22 +194,29 @@ class _Parser(argparse.ArgumentParser):
         streams.write(message, file or sys.stdout)
 
 
+class _NounParser(_Parser):
+    """The parser of a noun, whose help groups the verbs: argparse has no groups of them."""
+
+    def __init__(self, *, noun: Noun, **options: Any) -> None:
+        super().__init__(description=noun.description, **options)
+        self._noun = noun
+
+    def format_help(self) -> str:
+        lines = [f"usage: {self.prog} VERB [ARGUMENT ...]", "", self._noun.description]
+        width = max(map(len, self._noun.verbs))
+        for title, verbs in self._noun.groups.items():
+            lines += ["", f"{title}:"]
+            lines += [f"  {name:<{width}}  {entry.summary}" for name, entry in verbs.items()]
+        return "\n".join(
+            [*lines, "", f"`{self.prog} VERB --help` says more of one.", f"{_MORE_HELP}\n"]
+        )
+
+
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Finds out its width without shutil: argparse makes one for every argument it is given."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-def _columns() -> int:
-    try:
-        return int(os.environ["COLUMNS"])
-    except (KeyError, ValueError):
-        pass
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or _USUAL_COLUMNS
-    except (AttributeError, ValueError, OSError):
-        return _USUAL_COLUMNS
+        super().__init__(prog, width=screen.columns(sys.stdout) - 2)
 
 
 class _Version(argparse.Action):

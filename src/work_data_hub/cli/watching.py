@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
@@ -10,11 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-
+from work_data_hub.cli import screen
 from work_data_hub.cli.progress import LineProgress, Progress
-
-# What shows no more than lines (terminfo's name, and what editors and CI call themselves).
-_ONLY_LINES = {"", "dumb", "unknown"}
 
 
 @contextmanager
@@ -30,7 +26,7 @@ def watched(*, is_quiet: bool) -> Iterator[Progress]:
 def _progress(err: TextIO, *, is_quiet: bool) -> Progress:
     if is_quiet:
         return Progress()
-    if not err.isatty() or os.environ.get("TERM", "") in _ONLY_LINES:
+    if not screen.is_live(err):
         return LineProgress(err)
     from work_data_hub.cli.live_progress import LiveProgress
 

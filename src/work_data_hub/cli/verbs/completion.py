@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.parser import whole_parser
+from work_data_hub.cli.verb import argument, verb
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
 
+@verb(
+    argument("shell", choices=("bash", "zsh", "fish"), metavar="bash|zsh|fish"),
+    examples=(
+        'eval "$(wdh db completion bash)"',
+        "wdh db completion fish > ~/.config/fish/completions/wdh.fish",
+    ),
+)
 def completion(call: Namespace) -> Answer:
     """Print the completion of a shell."""
     import shtab

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import verb
 
 if TYPE_CHECKING:
     from argparse import Namespace
 
 
+@verb(examples=("wdh db heads",))
 def heads(call: Namespace) -> Answer:
     """List the revisions that no other builds on."""
     from work_data_hub.io.schema.alembic_bridge import revision_listing
@@ -19,6 +21,7 @@ def heads(call: Namespace) -> Answer:
     return Answer({"heads": list(found)}, found or ("there is no revision",), bare=found)
 
 
+@verb(examples=("wdh db history", "wdh db history --quiet   # ids alone"))
 def history(call: Namespace) -> Answer:
     """List the revisions, the newest first."""
     from dataclasses import asdict

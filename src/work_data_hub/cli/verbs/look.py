@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import argument, verb
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -19,6 +21,19 @@ if TYPE_CHECKING:
 _KINDS = {"ahead": "ahead-of-the-code", "vanished": "edited"}
 
 
+def _row_count(text: str) -> int:
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: write 1 or more")
+    return int(text)
+
+
+@verb(
+    argument("--check", action="store_true", help="exit with 1 when anything is pending or wrong"),
+    examples=(
+        "wdh db status",
+        "wdh db status --check   # exit 1 when anything is pending or wrong",
+    ),
+)
 def status(call: Namespace) -> Answer:
     """Show where the database stands, what is pending, and what is wrong."""
     ini = project_config.find(call.config)
@@ -35,6 +50,7 @@ def status(call: Namespace) -> Answer:
     return Answer(_data(found), _lines(found), exit_code=exit_code)
 
 
+@verb(examples=("wdh db current", "wdh db current --quiet   # ids alone"))
 def current(call: Namespace) -> Answer:
     """Show the revisions that the database is at."""
     from work_data_hub.io.schema import migration_runner
@@ -44,6 +60,10 @@ def current(call: Namespace) -> Answer:
     return Answer({"revisions": list(found)}, found or ("base (no revision)",), bare=found)
 
 
+@verb(
+    argument("--last", type=_row_count, metavar="N", help="only the last N rows"),
+    examples=("wdh db journal", "wdh db journal --last 5"),
+)
 def journal(call: Namespace) -> Answer:
     """List the steps that were run or tried, the oldest first."""
     from work_data_hub.io.schema import migration_runner

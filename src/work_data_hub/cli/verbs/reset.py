@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config, streams
+from work_data_hub.cli.verb import YES, argument, verb
 from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -17,6 +18,19 @@ if TYPE_CHECKING:
 _SHOWN_NAMES = 20
 
 
+@verb(
+    YES,
+    argument(
+        "--schema",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="PostgreSQL: a further schema to empty; may be repeated",
+    ),
+    examples=("wdh db reset --yes",),
+    when_interrupted="`wdh db status` shows how far it came: either everything is there, or all"
+    " of it was dropped and whole steps were built again",
+)
 def reset(call: Namespace) -> Answer:
     """Say what will be dropped, ask, drop it and build it again.
 

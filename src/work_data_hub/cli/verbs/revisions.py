@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import YES, argument, verb
 from work_data_hub.domain.finding import ERROR, as_annotation, as_data, as_text
 from work_data_hub.errors import RefusedError
 
@@ -18,7 +20,22 @@ if TYPE_CHECKING:
     from work_data_hub.domain.finding import Finding
     from work_data_hub.io.schema.authoring.rebase import RebasePlan
 
+_ALL_OR_NOTHING = "every file is as it was, or all are changed; no database was touched"
 
+
+@verb(
+    argument("--format", choices=("text", "github"), default="text"),
+    argument(
+        "--with-database",
+        action="store_true",
+        help="compare with the settings' database too; --database-url implies it",
+    ),
+    examples=(
+        "wdh db verify",
+        "wdh db verify --format github   # annotations for GitHub Actions",
+        "wdh db verify --with-database   # was what it applied edited since?",
+    ),
+)
 def verify(call: Namespace) -> Answer:
     """Say what is wrong with the revision files, and whether a database agrees with them."""
     from work_data_hub.io.schema.authoring import verification
@@ -38,6 +55,24 @@ def verify(call: Namespace) -> Answer:
     return Answer(data, prose, bare=lines, exit_code=1 if _errors(findings) else 0)
 
 
+@verb(
+    argument("message", metavar="MESSAGE", help="what it does, in a few words"),
+    argument(
+        "--autogenerate",
+        action="store_true",
+        help="write what makes the database equal to the tables of the code",
+    ),
+    argument("--head", metavar="ID", help="what it builds on (default: the single head)"),
+    argument(
+        "--branch-label",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name of the branch that starts with it; may be repeated",
+    ),
+    examples=('wdh db new "add orders"', 'wdh db new --head 20251113_000001 "a branch"'),
+    when_interrupted="the revision file was written whole, or not at all; no database was changed",
+)
 def new(call: Namespace) -> Answer:
     """Make a new revision file."""
     from work_data_hub.io.schema.authoring.new_revision import make_revision
@@ -65,6 +100,22 @@ def new(call: Namespace) -> Answer:
     return Answer({"revisions": data}, lines, bare=[str(each.path) for each in made])
 
 
+@verb(
+    argument(
+        "revisions",
+        nargs="*",
+        metavar="REVISION",
+        help="one's own (default: all that the main branch does not have)",
+    ),
+    argument(
+        "--onto",
+        metavar="BRANCH",
+        help="git's main branch (default: that of origin, else main or master)",
+    ),
+    YES,
+    examples=("wdh db rebase --yes", "wdh db rebase --onto origin/release --yes"),
+    when_interrupted=_ALL_OR_NOTHING,
+)
 def rebase(call: Namespace) -> Answer:
     """Show what puts one's own revisions on top of the others', ask, and do it.
 
@@ -90,6 +141,23 @@ def rebase(call: Namespace) -> Answer:
     return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
 
 
+@verb(
+    argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="that of alembic.ini (default: this one)",
+    ),
+    argument(
+        "--naming-rule",
+        action="store_true",
+        help="name new revisions of an existing project by their time",
+    ),
+    examples=("wdh db init", "wdh db init my_project --naming-rule"),
+    when_interrupted=_ALL_OR_NOTHING,
+)
 def init(call: Namespace) -> Answer:
     """Make a project, or an empty folder, use the package."""
     from work_data_hub.io.schema.authoring.project_setup import set_up

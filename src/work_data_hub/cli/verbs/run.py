@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import CONFIRM, ONLY_WHOLE_STEPS, RESOLVED, argument, verb
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
     from work_data_hub.domain.run.plan import RunResult
 
 
+@verb(
+    argument(
+        "revision",
+        nargs="?",
+        default="head",
+        metavar="REVISION",
+        help="an id or its beginning, head, heads, +N (default: head)",
+    ),
+    RESOLVED,
+    argument(
+        "--accept",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="an applied revision whose edited file is accepted; may be repeated",
+    ),
+    examples=("wdh db upgrade", "wdh db upgrade +1", "wdh db upgrade 20251113_000001"),
+    when_interrupted=ONLY_WHOLE_STEPS,
+)
 def upgrade(call: Namespace) -> Answer:
     """Apply the pending revisions."""
     ini = project_config.find(call.config)
@@ -28,11 +48,24 @@ def upgrade(call: Namespace) -> Answer:
     return _run(call, ini, resolved=call.resolved, accept=call.accept)
 
 
+@verb(
+    argument("revision", metavar="REVISION", help="an id or its beginning, base, -N"),
+    CONFIRM,
+    examples=("wdh db downgrade -1", "wdh db downgrade base"),
+    when_interrupted=ONLY_WHOLE_STEPS,
+)
 def downgrade(call: Namespace) -> Answer:
     """Take back the revisions above one."""
     return _run(call, project_config.find(call.config), confirm=call.confirm)
 
 
+@verb(
+    argument("revision", metavar="REVISION", help="an id or its beginning, head, base"),
+    CONFIRM,
+    RESOLVED,
+    examples=("wdh db stamp head",),
+    when_interrupted=ONLY_WHOLE_STEPS,
+)
 def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
     ini = project_config.find(call.config)
@@ -52,6 +85,17 @@ def _run(call: Namespace, ini: Path, **permissions: Any) -> Answer:
     return answer_of(result, progress)
 
 
+@verb(
+    argument(
+        "revision",
+        nargs="?",
+        default="head",
+        metavar="REVISION|FROM:TO",
+        help="from an empty database to REVISION, or from one revision to another",
+    ),
+    argument("--downgrade", action="store_true", help="the script of a downgrade"),
+    examples=("wdh db sql", "wdh db sql base:head", "wdh db sql --downgrade head:base"),
+)
 def sql(call: Namespace) -> Answer:
     """Print the SQL of an upgrade or of a downgrade."""
     from work_data_hub.io.schema import migration_runner

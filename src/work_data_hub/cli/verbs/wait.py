@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import argument, verb
 from work_data_hub.domain.finding import ERROR
 from work_data_hub.errors import (
     CheckFoundError,
@@ -33,6 +34,16 @@ class _LastingError(CheckFoundError):
 _LASTING = (UsageError, RefusedError, HistoryError, _LastingError)
 
 
+@verb(
+    argument(
+        "--timeout",
+        type=float,
+        default=60.0,
+        metavar="SECONDS",
+        help="for how long; then the exit code says why (default: 60)",
+    ),
+    examples=("wdh db wait --timeout 60",),
+)
 def wait(call: Namespace) -> Answer:
     """Wait until the database answers and stands at head, with nothing wrong.
 

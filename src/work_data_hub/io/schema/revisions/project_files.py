@@ -1,4 +1,4 @@
-"""Where an alembic.ini is; where the package's own migrations and seeds are."""
+"""Where an alembic.ini is; where the package's own migrations, seeds and pages are."""
 
 from __future__ import annotations
 
@@ -53,6 +53,18 @@ def database_folder(ini: Path) -> Path | None:
     """
     file = ini.absolute()
     return None if file == alembic_ini() else file.parent
+
+
+def page(name: str) -> Path:
+    """Return the path of a page of the guide.
+
+    Raises:
+        MissingError: when the installation is not whole.
+    """
+    found = alembic_ini().parent / "docs" / name
+    if not found.is_file():
+        raise MissingError(f"{found} is missing", hint="install work-data-hub again")
+    return found
 
 
 def seed_file() -> Path:

@@ -1,0 +1,56 @@
+"""What a stream can show: how wide, whether lines can change, whether there is colour.
+
+The one place that decides it. rich decides the same things its own way, so it is told.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_USUAL_COLUMNS = 80
+# What shows no more than lines (terminfo's name, and what editors and CI call themselves).
+_ONLY_LINES = {"", "dumb", "unknown"}
+
+
+def columns(stream: TextIO) -> int:
+    """Return how wide a stream is: what COLUMNS says, else its terminal's width, else 80."""
+    told = os.environ.get("COLUMNS", "")
+    # Found out without shutil, which costs more than all the rest of a quick answer.
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_COLUMNS
+    except (AttributeError, ValueError, OSError):
+        return _USUAL_COLUMNS
+
+
+def is_live(stream: TextIO) -> bool:
+    """Whether what a stream shows can be changed again: a terminal that is not a dumb one."""
+    return stream.isatty() and os.environ.get("TERM", "") not in _ONLY_LINES
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether a stream shows colour, and nobody said no to it (https://no-color.org)."""
+    return is_live(stream) and not os.environ.get("NO_COLOR")
+
+
+def console(stream: TextIO) -> Console:
+    """Return rich's console of a stream, as is decided here."""
+    from rich.console import Console
+
+    live = is_live(stream)
+    return Console(
+        file=stream,
+        width=columns(stream),
+        force_terminal=live,
+        no_color=not has_colour(stream),
+        color_system="auto" if live else None,
+        legacy_windows=False,
+        highlight=False,
+        emoji=False,
+        markup=False,
+    )
