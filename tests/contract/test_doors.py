@@ -50,7 +50,7 @@ def urls(draw: st.DrawFn) -> str:
 
 
 # What would change files, or wait for somebody, is not drawn.
-WDH_VERBS = sorted(VERBS.keys() - {"new", "init", "rebase", "reset"})
+WDH_VERBS = sorted(VERBS.keys() - {"new", "init", "rebase", "reset", "merge", "edit"})
 OPTIONS = ("--json", "--quiet", "--what", "--", "-x", "--sql", "--last", "head", "-1", "--config")
 
 

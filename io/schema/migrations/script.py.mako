@@ -6,6 +6,7 @@
     # `alembic merge` passes neither code nor imports.
     code = "\n".join(context.get(name, "") or "" for name in ("upgrades", "downgrades"))
     types = context.get("imports", "")
+    is_merge = isinstance(down_revision, (tuple, list))
     changes = bool(re.search(r"^ *(op|batch_op|with)\b", code, re.MULTILINE))
     quoted = lambda value: repr(value).replace("'", '"')
 %>\
@@ -19,7 +20,7 @@ Create Date: ${create_date.isoformat(sep=" ", timespec="seconds")}
 """
 
 from __future__ import annotations
-% if changes:
+% if not is_merge:
 
 % if "sa." in code:
 import sqlalchemy as sa
@@ -37,7 +38,7 @@ depends_on: str | tuple[str, ...] | None = ${quoted(depends_on)}
 
 
 def upgrade() -> None:
-    ${upgrades if changes else '"""Make the change: `from alembic import op`, and `import sqlalchemy as sa` for types."""'}
+    ${upgrades if changes else '"""Make the change by `op`; `import sqlalchemy as sa` has the types."""'}
 
 
 def downgrade() -> None:

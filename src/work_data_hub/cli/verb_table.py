@@ -74,6 +74,7 @@ NOUNS = {
                 "seed": Entry("load a seed file in one transaction", "seed"),
             },
             "look": {
+                "show": Entry("show all that a revision says of itself", "files"),
                 "current": Entry("show the revisions that the database is at", "look"),
                 "history": Entry("list the revisions, the newest first", "files"),
                 "heads": Entry("list the revisions that no other builds on", "files"),
@@ -81,10 +82,14 @@ NOUNS = {
             },
             "write revisions": {
                 "new": Entry("make a new revision file, named by the project's rule", "revisions"),
+                "edit": Entry("open a revision's file in your editor", "files"),
+                "check": Entry("compare the database's tables with those of the code", "look"),
                 "verify": Entry("say what is wrong with the revision files", "revisions"),
+                "merge": Entry("join several heads by a new revision", "revisions"),
                 "rebase": Entry("put one's own revisions on top of the others'", "revisions"),
             },
             "deploy": {
+                "create": Entry("make the database that the URL names, empty", "create"),
                 "wait": Entry("wait until the database answers and stands at head", "wait"),
                 "sql": Entry("print the SQL of an upgrade, to be run by hand", "run"),
             },

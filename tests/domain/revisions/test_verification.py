@@ -34,7 +34,10 @@ def codes(
     found: History, head_file: HeadFile | None = None, *, by_the_rule: bool = False
 ) -> list[str]:
     said = None if head_file is None else ("/heads.txt", head_file)
-    return [each.code for each in verify_files(found, said, by_the_rule=by_the_rule)]
+    return [
+        each.code
+        for each in verify_files(found, said, by_the_rule=by_the_rule, has_main_branch=lambda: True)
+    ]
 
 
 def compared_with(checksums: dict[str, str]) -> Callable[[str, str], str | None]:
@@ -64,7 +67,7 @@ def test_names_are_held_to_the_rule_only_where_it_is_the_rule() -> None:
         **{"abc": before, "20260101_0000_a": ruled, "x": Declared("x", (ruled.revision,))}
     )
     assert codes(free) == []
-    (finding,) = verify_files(free, None, by_the_rule=True)
+    (finding,) = verify_files(free, None, by_the_rule=True, has_main_branch=lambda: True)
     assert (finding.code, finding.path) == ("name", "/v/x.py")
     other = history(**{"20260101_0000_a": Declared("20260101_0001")})
     assert codes(other, by_the_rule=True) == ["name-and-id"]
@@ -77,7 +80,7 @@ def test_a_revision_that_is_older_than_its_parent_is_a_warning() -> None:
             "20260101_0000_b": Declared("20260101_0000", ("20260102_0000",)),
         }
     )
-    (finding,) = verify_files(found, None, by_the_rule=True)
+    (finding,) = verify_files(found, None, by_the_rule=True, has_main_branch=lambda: True)
     assert (finding.code, finding.severity) == ("time-order", "warning")
 
 
@@ -98,7 +101,9 @@ def test_an_id_that_the_version_column_cannot_hold_is_a_finding() -> None:
 def test_what_cannot_be_told_is_a_warning_and_nothing_is_concluded_from_it() -> None:
     unread = Finding("computed", "a call", "/v/a.py", 3, WARNING)
     found = history(a=unread, b=Declared("b", ("a",)), c=Declared("c", (), ("a",)))
-    (finding,) = verify_files(found, ("/heads.txt", HeadFile((), None)), by_the_rule=False)
+    (finding,) = verify_files(
+        found, ("/heads.txt", HeadFile((), None)), by_the_rule=False, has_main_branch=lambda: True
+    )
     assert (finding.code, finding.line, finding.severity) == ("computed", 3, "warning")
 
 

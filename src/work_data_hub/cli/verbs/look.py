@@ -1,4 +1,4 @@
-"""The verbs that look at a database and change nothing: status, current, journal."""
+"""The verbs that look at a database and change nothing: status, current, journal, check."""
 
 from __future__ import annotations
 
@@ -50,14 +50,42 @@ def status(call: Namespace) -> Answer:
     return Answer(_data(found), _lines(found), exit_code=exit_code)
 
 
-@verb(examples=("wdh db current", "wdh db current --quiet   # ids alone"))
+@verb(
+    argument(
+        "--check-heads", action="store_true", help="exit with 1 when these are not all the heads"
+    ),
+    examples=(
+        "wdh db current",
+        "wdh db current --quiet   # ids alone",
+        "wdh db current --check-heads",
+    ),
+)
 def current(call: Namespace) -> Answer:
     """Show the revisions that the database is at."""
     from work_data_hub.io.schema import migration_runner
 
     ini = project_config.find(call.config)
     found = migration_runner.current(call.database_url, alembic_ini=ini)
-    return Answer({"revisions": list(found)}, found or ("base (no revision)",), bare=found)
+    data: dict[str, Any] = {"revisions": list(found)}
+    lines = [*found] or ["base (no revision)"]
+    if call.check_heads:
+        data["heads"] = [*migration_runner.heads(ini)]
+        data["is_at_heads"] = {*found} == {*data["heads"]}
+        if not data["is_at_heads"]:
+            lines.append(f"not at head: {', '.join(data['heads']) or 'no revision'}")
+    return Answer(data, lines, bare=found, exit_code=0 if data.get("is_at_heads", True) else 1)
+
+
+@verb(examples=("wdh db check || echo differs",))
+def check(call: Namespace) -> Answer:
+    """Compare the tables of the database with those of the code, as autogenerate does."""
+    from work_data_hub.io.schema import migration_runner
+
+    ini = project_config.find(call.config)
+    found = migration_runner.check(call.database_url, alembic_ini=ini)
+    way = '`wdh db new --autogenerate "..."` writes the revision that is missing'
+    lines = [*found, way] if found else ["the tables of the database are those of the code"]
+    return Answer({"differences": [*found]}, lines, bare=found, exit_code=1 if found else 0)
 
 
 @verb(

@@ -1,4 +1,4 @@
-"""The verbs that are about revision files and the project: verify, new, rebase, init."""
+"""The verbs that are about revision files and the project: verify, new, merge, rebase, init."""
 
 from __future__ import annotations
 
@@ -18,8 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from work_data_hub.domain.finding import Finding
+    from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.io.schema.authoring.rebase import RebasePlan
 
+_WRITTEN_WHOLE = "the revision file was written whole, or not at all; no database was changed"
+_BRANCH_LABEL = argument(
+    "--branch-label",
+    action="append",
+    default=[],
+    metavar="NAME",
+    help="a name of the branch that starts with it; may be repeated",
+)
 _ALL_OR_NOTHING = "every file is as it was, or all are changed; no database was touched"
 
 
@@ -63,15 +72,9 @@ def verify(call: Namespace) -> Answer:
         help="write what makes the database equal to the tables of the code",
     ),
     argument("--head", metavar="ID", help="what it builds on (default: the single head)"),
-    argument(
-        "--branch-label",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name of the branch that starts with it; may be repeated",
-    ),
+    _BRANCH_LABEL,
     examples=('wdh db new "add orders"', 'wdh db new --head 20251113_000001 "a branch"'),
-    when_interrupted="the revision file was written whole, or not at all; no database was changed",
+    when_interrupted=_WRITTEN_WHOLE,
 )
 def new(call: Namespace) -> Answer:
     """Make a new revision file."""
@@ -85,19 +88,40 @@ def new(call: Namespace) -> Answer:
         database_url=call.database_url,
         alembic_ini=project_config.find(call.config),
     )
+    return _made(made)
+
+
+@verb(
+    argument("revisions", nargs="*", metavar="REVISION", help="which (default: all heads)"),
+    argument("--message", "-m", metavar="TEXT", help='(default: "merge" and the ids)'),
+    _BRANCH_LABEL,
+    examples=('wdh db merge -m "join the two"', "wdh db merge heads"),
+    when_interrupted=_WRITTEN_WHOLE,
+)
+def merge(call: Namespace) -> Answer:
+    """Join several heads by a new revision file."""
+    from work_data_hub.io.schema.authoring.new_revision import merge
+
+    ini = project_config.find(call.config)
+    made = merge(call.revisions, call.message, branch_labels=call.branch_label, alembic_ini=ini)
+    return _made([made]) if made else Answer({"revisions": []}, ["there is nothing to merge"])
+
+
+def _made(revisions: Sequence[RevisionInfo]) -> Answer:
+    """Return what was written."""
     data = [
         {
             "revision": each.revision,
             "down_revisions": list(each.down_revisions),
             "path": str(each.path),
         }
-        for each in made
+        for each in revisions
     ]
     lines = [
         f"{_shown(str(each.path))}: on {', '.join(each.down_revisions) or 'nothing: the first'}"
-        for each in made
+        for each in revisions
     ]
-    return Answer({"revisions": data}, lines, bare=[str(each.path) for each in made])
+    return Answer({"revisions": data}, lines, bare=[str(each.path) for each in revisions])
 
 
 @verb(

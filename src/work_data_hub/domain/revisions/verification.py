@@ -22,7 +22,13 @@ _LONGEST_ID = 32
 _UNTOLD = {"unreadable", "not-python", "no-revision", "computed", "refused", "duplicate-id"}
 # What need not be so when the file that is missed is one of those.
 _CONSEQUENCES = {"unknown-parent", "unknown-dependency"}
-_WAY = "`wdh db rebase` puts yours on top, `alembic merge heads` joins what was released"
+_WAY = "`wdh db rebase` puts yours on top, `wdh db merge` joins what was released"
+_REBASE = "`wdh db rebase` mends it"
+# Where git has no main branch, a rebase must be told which are one's own.
+_WITHOUT_MAIN = {
+    _WAY: "`wdh db rebase REVISION` puts that one on top, `wdh db merge` joins them",
+    _REBASE: "write the heads there, one a line",
+}
 _NAME_OR_JOIN = "name one, or join them: alembic merge heads -m 'merge'"
 _RESTORE_OR_ACCEPT = (
     "restore the file from version control and make a new revision; or accept it:"
@@ -32,7 +38,11 @@ _RESTORE_OR_ACCEPT = (
 
 
 def verify_files(
-    history: History, head_file: tuple[str, HeadFile] | None, *, by_the_rule: bool
+    history: History,
+    head_file: tuple[str, HeadFile] | None,
+    *,
+    by_the_rule: bool,
+    has_main_branch: Callable[[], bool],
 ) -> list[Finding]:
     """Return what is wrong with the files.
 
@@ -40,6 +50,7 @@ def verify_files(
         history: the revisions, as they were read.
         head_file: its path and what it says, where there is one.
         by_the_rule: whether the project's files are named by their time.
+        has_main_branch: whether git knows which revisions others have; asked where a hint needs it.
     """
     is_told = not _UNTOLD & {each.code for each in history.findings}
     found = [each for each in history.findings if is_told or each.code not in _CONSEQUENCES]
@@ -50,7 +61,16 @@ def verify_files(
         found += _several_heads(history)
     if head_file is not None:
         found += _head_file(history, *head_file, is_told=is_told)
+    if any(each.hint in _WITHOUT_MAIN for each in found) and not has_main_branch():
+        return [_without_main(each) for each in found]
     return found
+
+
+def _without_main(finding: Finding) -> Finding:
+    hint = _WITHOUT_MAIN.get(finding.hint, finding.hint)
+    return Finding(
+        finding.code, finding.message, finding.path, finding.line, finding.severity, hint
+    )
 
 
 def verify_applied(
@@ -195,4 +215,4 @@ def _head_file(history: History, path: str, said: HeadFile, *, is_told: bool) ->
     elif is_told and said.heads != tuple(sorted(history.heads)):
         heads, says = ", ".join(sorted(history.heads)) or "none", ", ".join(said.heads) or "none"
         message = f"it says {says}, the heads are {heads}"
-        yield Finding("head-file", message, path, hint="`wdh db rebase` mends it")
+        yield Finding("head-file", message, path, hint=_REBASE)

@@ -14,7 +14,13 @@ from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from work_data_hub.config.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
-from work_data_hub.config.database_url import address_of, mask, scrub
+from work_data_hub.config.database_url import (
+    address_of,
+    database_of,
+    mask,
+    scrub,
+    with_database,
+)
 from work_data_hub.errors import DatabaseUnavailableError
 from work_data_hub.redaction import message_without_secrets
 
@@ -28,6 +34,7 @@ CONNECT_PAUSE_SECONDS = 0.5
 SQLITE_BUSY_TIMEOUT_SECONDS = 30
 _DRIVERS = {"psycopg", "psycopg2", "sqlite3"}
 PING_TIMEOUT_SECONDS = 2  # libpq's least
+_ALWAYS_THERE = "postgres"
 _CROWDED = re.compile(r"too many|connection slots")
 
 log = logging.getLogger(__name__)
@@ -340,13 +347,36 @@ def unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
     file = sqlite_file(url)
     if file is None and url.get_backend_name() == "sqlite":
         hint = "check the file that the URL names, and the options in it"
+    elif file is None and _is_missing_database(url, reason):
+        hint = "the server has no such database: correct its name, or make it: `wdh db create`"
     elif file is None:
         hint = "check that the server runs, and the host, port, user, password and database name"
     elif not _is_folder(file.absolute().parent):
-        hint = f"create the folder {file.absolute().parent}, or run scripts/db_setup.py, which does"
+        hint = f"create the folder {file.absolute().parent}, or let `wdh db create` do it"
     else:
         hint = "check that the path is a SQLite file, and that you may write to it and its folder"
     return DatabaseUnavailableError(f"cannot open {mask(url)}: {reason}", hint=hint)
+
+
+def is_listed(url: URL) -> bool:
+    """Whether a PostgreSQL server lists the database; True when it cannot be asked."""
+    name = database_of(url)
+    if name in {None, _ALWAYS_THERE}:
+        return True
+    try:
+        with connect(with_database(url, _ALWAYS_THERE)) as connection:
+            query = sa.text("SELECT count(*) FROM pg_database WHERE datname = :name")
+            return bool(connection.execute(query, {"name": name}).scalar())
+    except DatabaseUnavailableError:
+        return True
+
+
+def _is_missing_database(url: URL, reason: str) -> bool:
+    # A refusal has no code, and its words are of the server's language; but they name what is
+    # missing, and where they do, the server answers and can be asked.
+    return url.get_backend_name() == "postgresql" and (
+        f"{database_of(url)}" in reason and not is_listed(url)
+    )
 
 
 def _is_folder(path: Path) -> bool:

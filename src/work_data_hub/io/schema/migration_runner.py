@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from alembic import command
 
 from work_data_hub.errors import UsageError
-from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge import commands, model_differences
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.alembic_bridge.revision_listing import heads, history
 from work_data_hub.io.schema.alembic_bridge.sql_preview import sql
+from work_data_hub.io.schema.authoring.new_revision import merge
+from work_data_hub.io.schema.database.provisioning import create
 from work_data_hub.io.schema.database.reset import plan_reset, reset
 from work_data_hub.io.schema.database.seed import seed
 from work_data_hub.io.schema.record.identity import read_identity
@@ -37,12 +39,15 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.journal import JournalEntry
 
 __all__ = [
+    "check",
+    "create",
     "current",
     "downgrade",
     "heads",
     "history",
     "identity",
     "journal",
+    "merge",
     "pending",
     "plan_reset",
     "record_environment",
@@ -242,6 +247,27 @@ def pending(
     _run(request, command.upgrade, revision, alembic_ini)
     assert request.plan is not None
     return request.plan.steps
+
+
+def check(
+    database_url: str | URL | None = None, *, alembic_ini: Path | None = None
+) -> tuple[str, ...]:
+    """Return how the tables of the database differ from those of the code, a line for each.
+
+    Changes nothing. It is what autogenerate would write into a new revision.
+
+    Raises:
+        CheckFoundError: the database is not at head, so that it cannot be compared.
+        UsageError: env.py gives no tables to compare with.
+        SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
+    """
+    found: list[str] = []
+
+    def compare(config: Config) -> None:
+        found.extend(model_differences.found_by_check(commands.quiet(config)))
+
+    commands.run(Request(database_url=database_url), compare, alembic_ini)
+    return tuple(found)
 
 
 def _run(

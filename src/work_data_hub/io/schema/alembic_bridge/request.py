@@ -72,6 +72,7 @@ class Request:
         empty: empties the database, where a reset was asked for.
         said: what the environment said when it was asked, before env.py ran.
         loading: what is loaded into it, and nothing else is done.
+        place: makes the place of the database, and nothing else is done.
         plan: written by the run.
         result: written by the run when it ends.
     """
@@ -83,6 +84,7 @@ class Request:
     look: Callable[[DatabaseView], None] | None = None
     empty: Callable[[DatabaseView], None] | None = None
     loading: Loading | None = None
+    place: Callable[[URL], None] | None = None
     said: Said = field(default_factory=lambda: said(os.environ))
     plan: Plan | None = None
     result: RunResult | None = None

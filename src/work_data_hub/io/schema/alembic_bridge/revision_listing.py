@@ -43,6 +43,23 @@ def history(alembic_ini: Path | None = None) -> tuple[RevisionInfo, ...]:
     return _executed(alembic_ini) if found is None else _as_alembic_orders(found)
 
 
+def shown(revision: str, alembic_ini: Path | None = None) -> tuple[tuple[RevisionInfo, str], ...]:
+    """Return revisions, and what Alembic's `show` says of each: their whole docstring, and more.
+
+    Args:
+        revision: an id or its beginning, head, heads, base, or several ids with commas.
+        alembic_ini: the project.
+
+    Raises:
+        HistoryError: as ``heads``; or it is unknown.
+    """
+    from work_data_hub.io.schema.alembic_bridge.commands import config_of, worded
+
+    with worded(config_of(alembic_ini)) as scripts:
+        found = [each for one in revision.split(",") for each in scripts.get_revisions(one)]
+        return tuple((described(script), script.log_entry.strip()) for script in found)
+
+
 def _sound(alembic_ini: Path | None) -> History | None:
     """Return the history as the text says it; None when only executing the files can tell."""
     found = read_if_possible(str(project_files.meant(alembic_ini)))

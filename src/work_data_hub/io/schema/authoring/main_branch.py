@@ -65,6 +65,11 @@ def read_main_branch(folders: Sequence[str], onto: str | None = None) -> MainBra
     return MainBranch(name, frozenset(revisions), frozenset(unread))
 
 
+def main_branch_name(folder: str) -> str | None:
+    """Return the name of the main branch of a folder's repository; None where git knows none."""
+    return _first_branch(folder, _USUAL)
+
+
 def _repository(folder: str) -> bytes | None:
     return _git(folder, "rev-parse", "--show-toplevel")
 

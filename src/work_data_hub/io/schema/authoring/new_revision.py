@@ -1,4 +1,4 @@
-"""Makes a new revision, by Alembic's own command."""
+"""Makes new revisions, and joins several heads, by Alembic's own commands."""
 
 from __future__ import annotations
 
@@ -76,6 +76,46 @@ def make_revision(
 
     commands.run(Request(database_url=database_url), write, alembic_ini)
     return tuple(described(script) for script in made)
+
+
+def merge(
+    revisions: Sequence[str] = (),
+    message: str | None = None,
+    *,
+    branch_labels: Sequence[str] = (),
+    alembic_ini: Path | None = None,
+) -> RevisionInfo | None:
+    """Write a revision that joins others, and does nothing else; needs no database.
+
+    Args:
+        revisions: which, by id or its beginning; all heads when left out.
+        message: as ``make_revision``; "merge" and the ids when left out.
+        branch_labels: names of the branch that starts with it.
+        alembic_ini: the project.
+
+    Returns:
+        The revision; None where there is nothing to join.
+
+    Raises:
+        UsageError: the message has no usable character.
+        HistoryError: a revision is unknown, or others build on it already.
+    """
+    made: list[Script] = []
+
+    def write(config: Config) -> None:
+        quiet = commands.quiet(config)
+        scripts = ScriptDirectory.from_config(quiet)
+        joined = [each.revision for each in scripts.get_revisions(tuple(revisions) or "heads")]
+        if len(joined) < 2:  # one is joined already
+            return
+        line = one_line(message or f"merge {' and '.join(sorted(joined))}")
+        script = command.merge(quiet, joined, line, list(branch_labels) or None)
+        assert script is not None
+        made.append(script)
+        keep_head_file(ScriptDirectory.from_config(quiet))
+
+    commands.run(Request(), write, alembic_ini)
+    return described(made[0]) if made else None
 
 
 def _has_children(config: Config, head: str) -> bool:

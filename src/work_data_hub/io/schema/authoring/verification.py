@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.revisions.verification import verify_applied, verify_files
 from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.authoring.main_branch import main_branch_name
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import other_checksum, read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of, read_head_file
@@ -37,7 +38,14 @@ def verify(alembic_ini: Path | None = None) -> tuple[Finding, ...]:
     except OSError as error:
         raise UsageError(f"{error.strerror}: {path}", hint="check your rights to it") from None
     head_file = None if said is None else (str(path), said)
-    return tuple(verify_files(history, head_file, by_the_rule=names_by_time(str(ini))))
+    return tuple(
+        verify_files(
+            history,
+            head_file,
+            by_the_rule=names_by_time(str(ini)),
+            has_main_branch=lambda: main_branch_name(folder) is not None,
+        )
+    )
 
 
 def verify_database(

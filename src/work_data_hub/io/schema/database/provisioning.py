@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psycopg
 import sqlalchemy as sa
@@ -10,9 +10,50 @@ import sqlalchemy as sa
 from work_data_hub.config.database_url import database_of, mask, with_database
 from work_data_hub.errors import DatabaseUnavailableError
 from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge.request import Request
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sqlalchemy.engine import URL
+
+
+class Place(NamedTuple):
+    """The place of a database.
+
+    Attributes:
+        database: its URL, without the password.
+        was_created: whether it was not there before.
+    """
+
+    database: str
+    was_created: bool
+
+
+def create(database_url: str | URL | None = None, *, alembic_ini: Path | None = None) -> Place:
+    """Make the database that is meant, empty: on its server, or as a file with its folder.
+
+    Args:
+        database_url: the database; the settings decide when it is left out.
+        alembic_ini: the project.
+
+    Raises:
+        SettingsError: the URL or a setting is not valid.
+        DatabaseUnavailableError: the server does not answer, or the user may not create it.
+    """
+    made: list[bool] = []
+    request = Request(database_url=database_url, place=lambda url: made.append(_make(url)))
+    done = commands.change_beside(request, alembic_ini).reported()
+    return Place(done.database, made[0])
+
+
+def _make(url: URL) -> bool:
+    is_new = not engine.exists(url)
+    created = ensure_database(url)
+    # SQLite makes the file when it is opened; a server says now why it does not let us in.
+    with engine.connect(url, read_only=True):
+        return created or is_new
 
 
 def ensure_database(url: URL) -> bool:
@@ -46,17 +87,7 @@ def _is_missing(url: URL) -> bool:
         with engine.connect(url):
             return False
     except DatabaseUnavailableError:
-        return database_of(url) is not None and not is_listed(url)
-
-
-def is_listed(url: URL) -> bool:
-    """Whether the server lists the database; True when it cannot be asked."""
-    try:
-        with engine.connect(with_database(url, "postgres")) as connection:
-            query = sa.text("SELECT count(*) FROM pg_database WHERE datname = :name")
-            return bool(connection.execute(query, {"name": database_of(url)}).scalar())
-    except DatabaseUnavailableError:
-        return True
+        return not engine.is_listed(url)
 
 
 def _create(url: URL) -> bool:

@@ -118,7 +118,7 @@ class FileLock:
     def _cannot(self, verb: str, error: OSError) -> DatabaseUnavailableError:
         folder = self._path.parent
         if not folder.is_dir():
-            hint = f"create the folder {folder}, or run scripts/db_setup.py, which does"
+            hint = f"create the folder {folder}, or let `wdh db create` do it"
         elif error.errno == errno.ELOOP:
             hint = "it is a link, which is not followed: remove it"
         elif self._path.exists() and verb == "open":

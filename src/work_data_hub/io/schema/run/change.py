@@ -49,6 +49,10 @@ def change(configuration: Configuration, ending: Ending) -> None:
     request, permissions = request_of(environment.config), permissions_of(environment)
     choice = choose(environment)
     ending.url = choice.target.url
+    if request.place is not None:
+        request.place(choice.target.url)
+        request.report(ending.progress, ending.url)
+        return
     with _opened(choice, request) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
         side_engine, tell = engine.create_engine(ending.url), request.observer.waiting
