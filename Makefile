@@ -3,6 +3,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+CONSTRAINTS := constraints.txt
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 INSTALLED := $(VENV)/.installed
 
@@ -19,11 +20,11 @@ help: ## show what there is
 
 install: $(INSTALLED) ## make the virtual environment and install the package into it
 
-$(INSTALLED): pyproject.toml constraints.txt requirements-dev.txt
+$(INSTALLED): pyproject.toml $(CONSTRAINTS) requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or newer is needed; hint: make PYTHON=python3.11" >&2; exit 7; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) \
 		--editable ".[testing]" --requirement requirements-dev.txt
 	@touch $@
 

@@ -96,9 +96,7 @@ class DatabaseAddress(NamedTuple):
         if self.port is not None:
             text += f":{self.port}"
         if self.database is not None:
-            text += f"/{quote(self.database, ' +/', errors='surrogateescape')}".replace(
-                quote(HIDDEN), HIDDEN
-            )
+            text += f"/{_encoded_name(self.database)}"
         return text
 
     def _masked_query(self) -> str:
@@ -193,13 +191,32 @@ def _divided(driver: str, rest: str) -> DatabaseAddress | None:
         _decoded(parts["password"]),
         parts["host"] or parts["ipv6"],
         port,
-        _decoded(parts["database"]),
+        _decoded_name(parts["database"]),
         query,
     )
 
 
 def _decoded(text: str | None) -> str | None:
     return None if text is None else unquote(text)
+
+
+def _decoded_name(text: str | None) -> str | None:
+    return _decoded(text) if text and "%" in text and _names_are_encoded() else text
+
+
+def _encoded_name(name: str) -> str:
+    encoded = quote(name, " +/", errors="surrogateescape").replace(quote(HIDDEN), HIDDEN)
+    return encoded if encoded != name and _names_are_encoded() else name
+
+
+def _names_are_encoded() -> bool:
+    """Whether the SQLAlchemy that is installed takes ``%20`` in a database's name for a space.
+
+    It does since 2.1; with what an application on 2.0 reads, ours would be another database.
+    """
+    from importlib.metadata import version  # only a rare name needs it
+
+    return not version("sqlalchemy").startswith("2.0.")
 
 
 def _with_encoded_password(rest: str) -> str:

@@ -5,6 +5,7 @@ What a run needs is imported inside, where Ctrl-C is worded too: it takes half o
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import UsageError
@@ -97,7 +98,9 @@ def _work_on_files(configuration: Configuration, ending: Ending) -> None:
     from work_data_hub.io.schema.authoring.writer import prepare_new_files
 
     prepare_new_files(configuration, ending.faults_for_people)
-    configuration.apply(dialect_name="sqlite", as_sql=True)
+    # Alembic before 1.19 writes a DROP of its table when nothing is applied.
+    unread = io.StringIO()
+    configuration.apply(dialect_name="sqlite", as_sql=True, output_buffer=unread)
     configuration.environment.run_migrations()
 
 

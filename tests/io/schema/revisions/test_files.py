@@ -161,7 +161,8 @@ def test_heads_bases_order_and_plans_are_those_of_alembic(tmp_path: Path, name: 
     history = read_history(str(ini))
     assert not history.findings
     assert list(history.heads) == scripts.get_heads()
-    assert list(history.effective_heads) == scripts.get_heads(consider_depends_on=True)
+    # What `get_heads(consider_depends_on=True)` gives since Alembic 1.18.5.
+    assert list(history.effective_heads) == list(scripts.revision_map._real_heads)
     bases = [name for name, each in history.revisions.items() if not each.down_revisions]
     assert bases == scripts.get_bases()
     graph = revision_map(history)
