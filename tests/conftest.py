@@ -120,6 +120,39 @@ def postgresql_url(make_postgresql_url: Callable[[], URL]) -> URL:
 
 
 @pytest.fixture
+def give_settings(postgresql_url: URL) -> Iterator[Callable[..., URL]]:
+    """Give settings to the role that runs (`ALTER ROLE ... SET`), or to the database.
+
+    The role is one of its own that owns the database and has no other rights; it goes with the
+    test, and the settings of the database with it.
+    """
+    database, role = postgresql_url.database, f"owner_of_{postgresql_url.database}"
+
+    def execute(*statements: str) -> None:
+        with engine.connect(postgresql_url) as connection, connection.begin():
+            for statement in statements:
+                connection.exec_driver_sql(statement.replace("%", "%%"))
+
+    def give(*, to: str = "role", **settings: str) -> URL:
+        whom = f'ROLE "{role}"' if to == "role" else f'DATABASE "{database}"'
+        execute(*(f"ALTER {whom} SET {name} = {value}" for name, value in settings.items()))
+        return postgresql_url.set(username=role, password="hunter2", query={})
+
+    execute(
+        f"CREATE ROLE \"{role}\" LOGIN PASSWORD 'hunter2'",
+        f'ALTER DATABASE "{database}" OWNER TO "{role}"',
+        f'ALTER SCHEMA public OWNER TO "{role}"',
+    )
+    yield give
+    execute(
+        f'ALTER DATABASE "{database}" RESET ALL',
+        f'REASSIGN OWNED BY "{role}" TO CURRENT_USER',
+        f'DROP OWNED BY "{role}"',
+        f'DROP ROLE "{role}"',
+    )
+
+
+@pytest.fixture
 def database_url(empty_database: URL) -> URL:
     """The URL of an empty database; the test runs once for each engine."""
     return empty_database

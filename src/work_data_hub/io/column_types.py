@@ -58,11 +58,36 @@ class _TextOnSqlite(sa.TypeDecorator[T]):
         return lambda value: self.process_result_value(value, dialect)
 
 
+class _iso_in_utc(sa.sql.functions.FunctionElement[datetime]):  # noqa: N801  # as SQL functions are
+    """A time as text in UTC, whatever DateStyle the session has: psycopg reads only some."""
+
+    inherit_cache = True
+
+    def __init__(self, time: sa.ColumnElement[Any], type_: sa.types.TypeEngine[Any]) -> None:
+        super().__init__(time)
+        self.type = type_
+
+
+@compiles(_iso_in_utc)
+def _as_it_is(element: _iso_in_utc, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
+
+
+@compiles(_iso_in_utc, "postgresql")
+def _on_postgresql(element: _iso_in_utc, compiler: Any, **options: Any) -> str:
+    time = compiler.process(element.clauses, **options)
+    return f"to_char({time} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US')"
+
+
 class UtcDateTime(_TextOnSqlite[datetime]):
     """An aware time. SQLite keeps ISO text in UTC, which sorts in the order of time."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+
+    def column_expression(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """Select it in a form that does not depend on the session."""
+        return _iso_in_utc(column, self)
 
     def process_bind_param(self, value: datetime | str | None, dialect: Dialect) -> Any:
         """Accept an aware time, or ISO text of one; a naive one names no moment.

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.sessions import RUN_LOCK, end_sessions
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import (
@@ -318,7 +319,7 @@ def test_a_lock_whose_connection_is_ended_while_it_waits_is_worded(
     with run_lock(create_engine(postgresql_url), HISTORY, 0, print):
         waiting = threading.Thread(target=wait)
         waiting.start()
-        end_backends(postgresql_url, "application_name LIKE 'run lock of%' AND state = 'idle'")
+        end_sessions(postgresql_url, f"{RUN_LOCK} AND state = 'idle'")
         waiting.join(60)
     assert isinstance(ends[0], DatabaseUnavailableError)
     assert "terminating connection" in ends[0].message
@@ -380,17 +381,3 @@ def test_a_pool_of_one_connection_is_too_small_and_that_is_said(
     assert migration_runner.current(postgresql_url) == ()
     with transaction_pooler(postgresql_url, 2) as url:
         assert migration_runner.upgrade(url).steps
-
-
-def end_backends(url: URL, which: str) -> None:
-    """End the sessions of a database that a condition on pg_stat_activity names; wait for one."""
-    query = (
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE"
-        f" datname = current_database() AND pid <> pg_backend_pid() AND {which}"
-    )
-    deadline = time.monotonic() + 30
-    with connect(url) as connection:
-        while not connection.exec_driver_sql(query.replace("%", "%%")).scalar():
-            assert time.monotonic() < deadline
-            connection.rollback()  # the view is the same for the whole of a transaction
-            time.sleep(0.05)

@@ -27,6 +27,7 @@ OTHER = {
     "lock_timeout": "7s",
     "statement_timeout": "77s",
     "idle_in_transaction_session_timeout": "78s",
+    "idle_session_timeout": "76s",
     "transaction_timeout": "79s",
     "session_replication_role": "replica",
     "row_security": "off",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import selectors
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -93,10 +94,15 @@ class AdvisoryLock:
         return f"{application!r}, user {user}{where}, pid {pid}, for {seconds or 0:.0f} s"
 
     def verify(self) -> None:
-        """Ask now and then whether the connection is alive, and with it the lock."""
-        if time.monotonic() - self._verified_at < _VERIFY_EVERY_SECONDS:
-            return
+        """Verify that the connection is alive, and with it the lock.
+
+        A server that ends it says so before it lets go of the lock: that is seen at once, and
+        costs no round trip. One that is silent is asked now and then.
+        """
         try:
+            is_due = time.monotonic() - self._verified_at >= _VERIFY_EVERY_SECONDS
+            if not is_due and not self._was_spoken_to():
+                return
             self._connection.execute("SELECT 1")
         except self._engine.dialect.loaded_dbapi.Error as error:
             raise LockTimeoutError(
@@ -104,6 +110,12 @@ class AdvisoryLock:
                 hint="look who ended it (pg_terminate_backend, a fail-over), then run again",
             ) from error
         self._verified_at = time.monotonic()
+
+    def _was_spoken_to(self) -> bool:
+        """Whether the server has sent something unasked."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._connection.fileno(), selectors.EVENT_READ)
+            return bool(selector.select(0))
 
     def release(self) -> None:
         """End the transaction and the connection."""

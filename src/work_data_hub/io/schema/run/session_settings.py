@@ -24,6 +24,7 @@ KEPT = (
     "lock_timeout",
     "statement_timeout",
     "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
     "transaction_timeout",
     "session_replication_role",
     "row_security",
@@ -42,6 +43,13 @@ KEPT = (
     "xmloption",
     "work_mem",
     "maintenance_work_mem",
+)
+# Meant for an application's sessions: the server would end the run's in the middle of a revision
+# that works in Python, or for long (pg_dump and pg_restore switch them off, too).
+_SWITCHED_OFF = (
+    "idle_in_transaction_session_timeout",
+    "idle_session_timeout",
+    "transaction_timeout",
 )
 _READ = sa.text(
     "SELECT name, current_setting(name, true) FROM unnest(CAST(:names AS text[])) AS name"
@@ -79,6 +87,7 @@ class SessionSettings:
         self._time_outs = {
             "lock_timeout": _milliseconds(lock_timeout),
             "statement_timeout": _milliseconds(statement_timeout),
+            **dict.fromkeys(_SWITCHED_OFF, "0"),
         }
 
     @property
@@ -96,6 +105,8 @@ class SessionSettings:
         self._is_pooled = raw.info.backend_pid != self._backend_pid
         rows = self._connection.execute(_READ, {"names": list(KEPT)})
         self._found = {name: value for name, value in rows if value is not None}
+        known = self._time_outs.keys() & self._found.keys()  # transaction_timeout: PostgreSQL 17
+        self._time_outs = {name: self._time_outs[name] for name in known}
         if not self._is_pooled:
             self._write(self._time_outs, is_local=False)
         self._connection.commit()

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from sqlalchemy import event
+from sqlalchemy.exc import PendingRollbackError
 
 from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import (
@@ -147,13 +148,23 @@ class TransactionWatch:
             for listener in self._listeners:
                 listener.before_commit()
         self._may_commit = True
-        with block:
-            self.is_outside = True
-            try:
-                yield
-            finally:
-                self.is_outside = False
-                self._forget_transaction()
+        failed: BaseException | None = None
+        try:
+            with block:
+                self.is_outside = True
+                try:
+                    yield
+                except BaseException as error:
+                    failed = error
+                    raise
+                finally:
+                    self.is_outside = False
+                    self._forget_transaction()
+        except PendingRollbackError:
+            # The connection has gone, so Alembic cannot end the block: that is not the fault.
+            if failed is None:
+                raise
+            raise failed from failed.__cause__
         self._may_commit = False
 
     def ask_xact_id(self) -> str | None:
