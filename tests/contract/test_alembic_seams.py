@@ -109,6 +109,7 @@ def test_private_doors_stand_in_the_rooms_that_are_known_for_them() -> None:
         "io/schema/authoring/writer.py",
         "io/schema/run/executor.py",
         "io/schema/run/partial_revisions.py",
+        "io/schema/run/script_statements.py",
         "io/schema/sqlite/batch.py",
         "io/schema/sqlite/rebuild.py",
     }
@@ -395,3 +396,36 @@ def test_the_numbers_that_are_used_without_importing_psycopg() -> None:
     assert advisory_lock._READ_COMMITTED == psycopg.IsolationLevel.READ_COMMITTED
     assert transaction_watch._IDLE == pq.TransactionStatus.IDLE
     assert libpq._loaded().PQlibVersion() == pq.version()
+
+
+def test_all_of_a_script_is_written_by_static_output_and_a_step_calls_its_migration_fn(
+    project: Path,
+) -> None:
+    written: list[str] = []
+    called: list[str] = []
+
+    def joint(context: Any) -> None:
+        environment = environment_of(context)
+        plan_steps = plan_of_alembic(environment)
+
+        def steps(heads: tuple[str, ...], migration: MigrationContext) -> Iterator[Any]:
+            migration.impl.static_output = written.append  # type: ignore[method-assign,assignment]
+            for step in plan_steps(heads, migration):
+                step.migration_fn = lambda **_: called.append("x")
+                yield step
+
+        context.configure(
+            url="sqlite://", fn=steps, transaction_per_migration=True, transactional_ddl=True
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+    call(project, joint, "upgrade", "head", sql=True)
+    assert called == ["x", "x"]
+    # The version table comes before the first step says its name.
+    assert [text.split("(")[0].strip() for text in written[:2]] == [
+        "BEGIN;",
+        "CREATE TABLE alembic_version",
+    ]
+    assert written[2].startswith("-- Running ")
+    assert written[-1] == "COMMIT;"

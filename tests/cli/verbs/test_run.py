@@ -116,14 +116,16 @@ def test_a_failed_run_says_what_was_applied_what_failed_and_what_is_pending(
     assert "rolled back" in said.data["hint"]
 
 
-def test_sql_prints_the_script_that_alembic_prints(
+def test_sql_prints_the_script_that_alembic_prints_and_what_the_shell_must_be_told(
     wdh: Callable[..., Any], alembic: Callable[..., Any], database_url: URL
 ) -> None:
     theirs = alembic("upgrade", "head", "--sql", url=database_url)
     said = wdh("sql", url=database_url)
-    assert (said.exit_code, said.out.rstrip()) == (0, theirs.stdout.rstrip())
+    is_postgresql = database_url.get_backend_name() == "postgresql"
+    shell = "\\set ON_ERROR_STOP on\n\n" if is_postgresql else ".bail on\n.timeout 30000\n\n"
+    assert (said.exit_code, said.out.rstrip()) == (0, shell + theirs.stdout.rstrip())
     assert "DROP TABLE" in wdh("sql", "--downgrade", f"{HEAD}:base", url=database_url).out
-    assert json.loads(wdh("sql", "--json", url=database_url).out)["sql"] == theirs.stdout
+    assert json.loads(wdh("sql", "--json", url=database_url).out)["sql"] == shell + theirs.stdout
     assert wdh("sql", "--downgrade", "base", url=database_url).exit_code == 2
     assert engine.exists(database_url) is (database_url.get_backend_name() == "postgresql")
 

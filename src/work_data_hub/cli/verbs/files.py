@@ -64,7 +64,7 @@ def show(call: Namespace) -> Answer:
     )
 
 
-@verb(_REVISION, examples=("EDITOR=true wdh db edit head",))
+@verb(_REVISION, examples=("wdh db edit", "EDITOR=nano wdh db edit current"))
 def edit(call: Namespace) -> Answer:
     """Open a revision's file in the editor.
 

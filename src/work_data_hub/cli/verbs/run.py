@@ -94,7 +94,13 @@ def _run(call: Namespace, ini: Path, **permissions: Any) -> Answer:
         help="from an empty database to REVISION, or from one revision to another",
     ),
     argument("--downgrade", action="store_true", help="the script of a downgrade"),
-    examples=("wdh db sql", "wdh db sql base:head", "wdh db sql --downgrade head:base"),
+    argument("--pending", action="store_true", help="start where the database is: looks at it"),
+    examples=(
+        "wdh db sql",
+        "wdh db sql --pending",
+        "wdh db sql base:head",
+        "wdh db sql --downgrade head:base",
+    ),
 )
 def sql(call: Namespace) -> Answer:
     """Print the SQL of an upgrade or of a downgrade."""
@@ -104,6 +110,7 @@ def sql(call: Namespace) -> Answer:
         call.database_url,
         call.revision,
         downgrade=call.downgrade,
+        pending=call.pending,
         alembic_ini=project_config.find(call.config),
     )
     lines = script.splitlines()

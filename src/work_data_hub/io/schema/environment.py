@@ -53,7 +53,9 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
         if kind is Kind.FILES:
             _work_on_files(configuration, ending)
         elif kind is Kind.SQL:
-            _print_sql(configuration, ending)
+            from work_data_hub.io.schema.run.sql_script import print_script
+
+            print_script(configuration, ending)
         elif kind is Kind.READ:
             from work_data_hub.io.schema.run.look import look
 
@@ -102,18 +104,3 @@ def _work_on_files(configuration: Configuration, ending: Ending) -> None:
     unread = io.StringIO()
     configuration.apply(dialect_name="sqlite", as_sql=True, output_buffer=unread)
     configuration.environment.run_migrations()
-
-
-def _print_sql(configuration: Configuration, ending: Ending) -> None:
-    from work_data_hub.io.schema.alembic_bridge import database_choice
-
-    environment = configuration.environment
-    ending.url = database_choice.choose(environment).target.url
-    configuration.apply(
-        url=ending.url,
-        literal_binds=True,
-        dialect_opts={"paramstyle": "named"},
-        transactional_ddl=True,
-    )
-    with environment.begin_transaction():
-        environment.run_migrations()

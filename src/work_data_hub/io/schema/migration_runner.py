@@ -18,13 +18,13 @@ from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import commands, model_differences
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.alembic_bridge.revision_listing import heads, history
-from work_data_hub.io.schema.alembic_bridge.sql_preview import sql
 from work_data_hub.io.schema.authoring.new_revision import merge
 from work_data_hub.io.schema.database.provisioning import create
 from work_data_hub.io.schema.database.reset import plan_reset, reset
 from work_data_hub.io.schema.database.seed import seed
 from work_data_hub.io.schema.record.identity import read_identity
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
+from work_data_hub.io.schema.run.sql_script import sql
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,7 +11,7 @@ from alembic.config import Config
 
 from work_data_hub.config import get_settings
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.run.session_settings import KEPT, _milliseconds
+from work_data_hub.io.schema.run.session_settings import KEPT, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -179,7 +179,7 @@ def test_behind_a_pooler_the_servers_own_settings_come_back(
     [(0, "0ms"), (0.0001, "1ms"), (0.3, "300ms"), (0.3004, "301ms"), (2, "2000ms")],
 )
 def test_no_time_out_is_rounded_to_none(seconds: float, text: str) -> None:
-    assert _milliseconds(seconds) == text
+    assert milliseconds(seconds) == text
 
 
 def test_the_shortest_lock_time_out_is_one(

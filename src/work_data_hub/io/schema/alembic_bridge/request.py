@@ -60,6 +60,19 @@ class Loading:
 
 
 @dataclass
+class Script:
+    """A script that shall be written.
+
+    Attributes:
+        has_journal: whether its database is known to have a journal.
+        for_the_shell: written by the run: what `psql` or `sqlite3` must be told first.
+    """
+
+    has_journal: bool = False
+    for_the_shell: str = ""
+
+
+@dataclass
 class Request:
     """What the package's own front door asks of a run, and what it gets back.
 
@@ -72,6 +85,7 @@ class Request:
         empty: empties the database, where a reset was asked for.
         said: what the environment said when it was asked, before env.py ran.
         loading: what is loaded into it, and nothing else is done.
+        script: the script that is asked for, and written to Alembic's output buffer.
         place: makes the place of the database, and nothing else is done.
         plan: written by the run.
         result: written by the run when it ends.
@@ -84,6 +98,7 @@ class Request:
     look: Callable[[DatabaseView], None] | None = None
     empty: Callable[[DatabaseView], None] | None = None
     loading: Loading | None = None
+    script: Script | None = None
     place: Callable[[URL], None] | None = None
     said: Said = field(default_factory=lambda: said(os.environ))
     plan: Plan | None = None

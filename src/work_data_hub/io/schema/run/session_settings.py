@@ -85,8 +85,8 @@ class SessionSettings:
         self._is_pooled = False
         self._found: dict[str, str] = {}
         self._time_outs = {
-            "lock_timeout": _milliseconds(lock_timeout),
-            "statement_timeout": _milliseconds(statement_timeout),
+            "lock_timeout": milliseconds(lock_timeout),
+            "statement_timeout": milliseconds(statement_timeout),
             **dict.fromkeys(_SWITCHED_OFF, "0"),
         }
 
@@ -135,7 +135,7 @@ class SessionSettings:
             seconds: how long.
         """
         if not self._is_pooled:
-            value = self._time_outs["lock_timeout"] if seconds is None else _milliseconds(seconds)
+            value = self._time_outs["lock_timeout"] if seconds is None else milliseconds(seconds)
             with driver_connection(self._connection).cursor() as cursor:
                 cursor.execute("SELECT set_config('lock_timeout', %s, false)", (value,))
 
@@ -143,6 +143,6 @@ class SessionSettings:
         self._connection.execute(_WRITE, {"settings": json.dumps(settings), "is_local": is_local})
 
 
-def _milliseconds(seconds: float) -> str:
+def milliseconds(seconds: float) -> str:
     """Return a time-out as PostgreSQL reads it; nothing is rounded to 0, which is no limit."""
     return f"{math.ceil(seconds * 1000)}ms"
