@@ -119,6 +119,14 @@ def test_what_one_test_does_no_other_sees(migrated_databases: MigratedDatabases)
         assert rows(second, "SELECT count(*) FROM data_quality_metrics") == [(0,)]
 
 
+def test_a_migrated_and_an_empty_database_of_a_test_are_two(
+    migrated_database: URL, empty_database: URL
+) -> None:
+    assert migrated_database != empty_database
+    with contextlib.closing(create_engine(empty_database).connect()) as connection:
+        assert sa.inspect(connection).get_table_names() == []
+
+
 def test_a_database_in_memory_is_one_for_every_connection(project: Project) -> None:
     with migrated_databases(Wanted(project, "sqlite", in_memory=True)) as databases:
         with databases.fresh() as url:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 TEMPLATE = "template.db"
+# Of all copies of a process: those of a template and empty ones lie in one folder.
+_NUMBERS = itertools.count(1)
 _KEPT_BESIDE = ("", "-wal", "-shm", "-journal", ".lock")
 
 
@@ -48,7 +50,6 @@ class FileClones:
     def __init__(self, template: Path | None, folder: Path) -> None:
         self._template = template
         self._folder = folder
-        self._numbers = itertools.count(1)
 
     def take(self) -> URL:
         """Return a fresh database.
@@ -56,7 +57,7 @@ class FileClones:
         Raises:
             MissingError: it could not be written, such as for want of room.
         """
-        file = self._folder / f"wdh_test_{os.getpid()}_{next(self._numbers)}.db"
+        file = self._folder / f"wdh_test_{os.getpid()}_{next(_NUMBERS)}.db"
         if self._template is not None:
             try:
                 shutil.copyfile(self._template, file)
