@@ -56,8 +56,8 @@ def floors() -> list[list[str]]:
         return [[f"{container}.{name.strip()}" for name in layer.split("|")] for layer in layers]
 
     doors = [[f"{PACKAGE}.cli", f"{PACKAGE}.testing"]]
-    tables = [[f"{PACKAGE}.io.runs"], [f"{PACKAGE}.io.column_types"]]
-    return doors + of(SCHEMA) + tables + of(DOMAIN) + LEAVES
+    runs, types = [[f"{PACKAGE}.io.runs"]], [[f"{PACKAGE}.io.column_types"]]
+    return doors + runs + of(SCHEMA) + types + of(DOMAIN) + LEAVES
 
 
 def arrows(wings: list[str]) -> set[tuple[str, str]]:

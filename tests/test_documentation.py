@@ -89,6 +89,7 @@ def blocks(document: str) -> list[tuple[str, str]]:
         "README.md",
         "docs/command-line.md",
         "docs/database-migrations.md",
+        "docs/recorded-runs.md",
         "docs/test-databases.md",
     ],
 )
@@ -134,7 +135,7 @@ def test_every_room_is_in_the_tour() -> None:
     tables = dict(re.findall(r"<!-- rooms: (\S+) -->\n((?:\|.*\n)+)", tour))
     rooms = [
         path
-        for top in ("cli", "domain", "io/schema", "testing")
+        for top in ("cli", "domain", "io/runs", "io/schema", "testing")
         for path in (package / top).rglob("[a-z]*.py")
     ]
     assert len(rooms) > 100

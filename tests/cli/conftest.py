@@ -46,14 +46,19 @@ def _text(url: URL | str) -> str:
 def wdh(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Said]:
     """Call `wdh db ...` in this process: the verb, its arguments, the database, the project."""
 
-    def call(*arguments: str, url: URL | str | None = None, project: Path = REPOSITORY) -> Said:
+    def call(
+        *arguments: str,
+        url: URL | str | None = None,
+        project: Path = REPOSITORY,
+        noun: str = "db",
+    ) -> Said:
         monkeypatch.chdir(project)
         monkeypatch.setenv("WDH_CONNECT_WAIT", "0")
         if url is not None:
             monkeypatch.setenv("DATABASE_URL", _text(url))
         get_settings.cache_clear()
         capsys.readouterr()
-        exit_code = main(["db", *arguments])
+        exit_code = main([noun, *arguments])
         return Said(exit_code, *capsys.readouterr())
 
     return call

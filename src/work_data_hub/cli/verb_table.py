@@ -102,6 +102,21 @@ NOUNS = {
                 "completion": Entry("print what makes a shell complete this", "completion"),
             },
         },
-    )
+    ),
+    "runs": Noun(
+        "the runs of pipelines, as they were recorded",
+        "Look at the runs of pipelines, and keep their record.",
+        {
+            "look": {
+                "list": Entry("list runs, the newest first", "runs"),
+                "show": Entry("show all that a run says of itself", "runs"),
+                "metrics": Entry("show the metrics of each pipeline over time", "runs"),
+            },
+            "keep": {
+                "flush": Entry("load what was spooled, and close runs that died", "runs"),
+                "prune": Entry("delete old runs and their metrics", "runs"),
+            },
+        },
+    ),
 }
 VERBS = NOUNS["db"].verbs

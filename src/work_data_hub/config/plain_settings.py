@@ -27,7 +27,7 @@ _SECONDS = {
 }
 _MAY_BE_ZERO = _SECONDS - {"wdh_lock_timeout"}
 _FILE = "wdh_env_file"
-_KNOWN = {_FILE, "wdh_database__uri", "wdh_edited_revisions", *_SECONDS}
+_KNOWN = {_FILE, "wdh_database__uri", "wdh_edited_revisions", "wdh_run_spool", *_SECONDS}
 
 
 class PlainSettings(NamedTuple):

@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """Seconds for which a change tries to reach a server that does not answer yet."""
     edited_revisions: Literal["stop", "warn"] = "stop"
     """What happens when an applied revision was edited or has vanished."""
+    run_spool: str = "~/.local/state/work-data-hub/runs"
+    """The folder that keeps what runs say while their database is away."""
 
     @property
     def root(self) -> Path:
