@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import subprocess
 import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
 
+import work_data_hub
+
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from work_data_hub.testing.databases import MigratedDatabases
 
@@ -20,6 +26,7 @@ INI = """
 script_location = %(here)s/migrations
 prepend_sys_path = %(here)s
 path_separator = os
+revision_environment = true
 """
 HANDS_OVER = """
 from alembic import context
@@ -68,6 +75,10 @@ CREATE = (
 DROP = "op.drop_table('marks')\nop.drop_table('items')"
 ADD = "op.add_column('items', sa.Column('size', sa.Integer))"
 REMOVE = "op.drop_column('items', 'size')"
+NAME_AGAIN = "op.add_column('items', sa.Column('name', sa.String(50)))"
+ON_SQLITE = "--wdh-engine=sqlite"
+TABLE = "CREATE TABLE more (a INT)"
+UNDO_TABLE = "op.drop_table('more')"
 
 
 class Project:
@@ -107,6 +118,21 @@ class Project:
         self.write(f"migrations/versions/{name or f'{id_}_step.py'}", text)
 
 
+def commit(folder: Path) -> None:
+    """Commit all that is there, as whoever."""
+    person = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
+    for command in (["add", "."], [*person, "commit", "--quiet", "--message", "some"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_module() -> None:
+    """What a run in this process imports is taken back; what stayed would know other classes."""
+    for module in pkgutil.walk_packages(work_data_hub.__path__, "work_data_hub."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> Project:
     return Project(pytester)
@@ -122,10 +148,10 @@ def check(
     server = postgresql_databases.server.render_as_string(hide_password=False)
     monkeypatch.setenv("WDH_TEST_DATABASE_URI", server)
 
-    def run(names: str = "", *, seeds: bool = True) -> pytest.RunResult:
-        given = ["--wdh-seeds", "seeds.sql"] if seeds else []
+    def run(names: str = "", *more: str, seeds: bool = True) -> pytest.RunResult:
+        given = ["--wdh-seeds", "seeds.sql", *more] if seeds else more
         options = ["-p", "no:cacheprovider", "-k", names, "--wdh-engine", "both"]
-        return pytester.runpytest_inprocess(*options, *given)
+        return pytester.runpytest_inprocess(*options, *given)  # the last of an option counts
 
     return run
 
@@ -309,10 +335,117 @@ def test_an_upgrade_that_rows_make_fail_is_named(project: Project, check: Check)
     )
 
 
-def test_seeds_that_are_not_given_are_asked_for(project: Project, check: Check) -> None:
-    found = check("keeps_the_rows", seeds=False)
+def test_without_rows_the_check_of_rows_is_skipped_and_says_how_to_give_some(
+    project: Project, check: Check
+) -> None:
+    found = check("keeps_the_rows", "-rs", seeds=False)
+    found.assert_outcomes(skipped=2)
+    found.stdout.fnmatch_lines(["*--wdh-seeds FILE, or wdh_seeds in pytest's ini file*"])
+
+
+def test_the_rule_is_held_only_where_it_is_switched_on(project: Project, check: Check) -> None:
+    project.write("alembic.ini", INI.replace("revision_environment = true\n", ""))
+    project.revision("ab12", SECOND, name="ab12_random.py")
+    check("names_follow").assert_outcomes(skipped=1)
+
+
+def test_the_place_of_a_column_does_not_count(project: Project, check: Check) -> None:
+    """No downgrade on PostgreSQL can give it back."""
+    project.revision("20260101_0002", SECOND, "op.drop_column('items', 'name')", NAME_AGAIN)
+    check("up_down").assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize("env", [HANDS_OVER, OF_ITS_OWN], ids=["handing over", "of its own"])
+def test_every_revision_at_fault_is_named(project: Project, check: Check, env: str) -> None:
+    project.write("migrations/env.py", env)
+    project.revision("20260101_0002", SECOND, "op.create_index('ix_size', 'items', ['size'])")
+    project.revision("20260101_0003", "20260101_0002", "pass", "raise NotImplementedError")
+    project.revision("20260101_0004", "20260101_0003", f"op.execute('{TABLE}')", UNDO_TABLE)
+    project.revision("20260101_0005", "20260101_0004", "op.execute('CREATE TABLE a (a INT)')")
+    found = check("up_down")
     found.assert_outcomes(failed=2)
-    found.stdout.fnmatch_lines(["hint: *--wdh-seeds FILE, or wdh_seeds in pytest's ini file"])
+    found.stdout.fnmatch_lines(
+        [
+            "error: 3 revisions do not go up, down and up again",
+            "  20260101_0002: after upgrade and downgrade the schema is another",
+            "    tables.items.indexes.ix_size was not there before",
+            "  20260101_0003: the downgrade failed: *",
+            "  20260101_0005: after upgrade and downgrade the schema is another",
+            "    tables.a was not there before",
+            "hint: *wdh_excused*",
+        ]
+    )
+    found.stdout.no_fnmatch_line("*20260101_0004*")
+
+
+def test_every_upgrade_that_loses_rows_is_named(project: Project, check: Check) -> None:
+    project.revision("20260101_0002", SECOND, "op.execute('DELETE FROM items WHERE id = 2')")
+    project.revision("20260101_0003", "20260101_0002", "op.execute('DELETE FROM marks')")
+    found = check("keeps_the_rows")
+    found.assert_outcomes(failed=2)
+    found.stdout.fnmatch_lines(
+        [
+            "error: 2 upgrades lose rows that were there before them",
+            "  20260101_0003: *",
+            "    marks: 1 of 1 rows",
+            "  20260101_0002: *",
+            "    items: id 2",
+        ]
+    )
+
+
+def test_an_excuse_has_a_reason_and_is_shown(project: Project, check: Check) -> None:
+    project.revision("20260101_0002", SECOND, "pass", "raise NotImplementedError")
+    project.revision("20260101_0003", "20260101_0002", f"op.execute('{TABLE}')", UNDO_TABLE)
+    excuse = "--wdh-excused=20260101_0002: labels of an enum stay"
+    excused = check("up_down or keeps_the_rows", excuse, ON_SQLITE)
+    excused.assert_outcomes(passed=2)
+    excused.stdout.fnmatch_lines(["not taken back: 20260101_0002: labels of an enum stay"])
+    project.revision("20260101_0003", "20260101_0002", f"op.execute('{TABLE}')")
+    behind_it = check("up_down or keeps_the_rows", excuse, ON_SQLITE)
+    behind_it.assert_outcomes(failed=2)
+    behind_it.stdout.fnmatch_lines(["error: 20260101_0003: *"])
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--wdh-excused=20260101_0001", "ERROR: wdh_excused has '20260101_0001', which gives no*"),
+        ("--wdh-excused=20990101_0001: never", "error: wdh_excused names 20990101_0001, which is*"),
+        ("--wdh-checked=0", "ERROR: wdh_checked is '0', which is no number of revisions*"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(
+    project: Project, check: Check, option: str, said: str
+) -> None:
+    found = check("up_down", option)
+    assert found.ret
+    found.stdout.no_fnmatch_line("*Traceback*")
+    (found.stderr if found.errlines else found.stdout).fnmatch_lines([said])
+
+
+def test_of_a_long_history_what_is_new_and_a_sample_are_checked(
+    project: Project, check: Check
+) -> None:
+    """The sample holds the oldest and the newest; each at fault here has no downgrade."""
+    below = SECOND
+    for number in range(2, 10):
+        id_ = f"20260101_000{number}"
+        project.revision(id_, below, f"op.execute('CREATE TABLE t{number} (a INT)')")
+        below = id_
+    subprocess.run(["git", "init", "--quiet", "--initial-branch=main", "."], check=True)
+    commit(project.folder)
+    project.revision("20260101_0010", below, "op.execute('CREATE TABLE t10 (a INT)')")
+    project.revision("20260101_0011", "20260101_0010", "op.execute('CREATE TABLE t11 (a INT)')")
+    found = check("up_down", "--wdh-checked=3", ON_SQLITE)
+    found.assert_outcomes(failed=1)
+    named = {line.split(":")[0].strip() for line in found.outlines if line.startswith("  2026")}
+    assert named == {"20260101_0009", "20260101_0010", "20260101_0011"} | (
+        named & {f"20260101_000{number}" for number in range(2, 9)}
+    )
+    assert len(named) == 4
+    found = check("up_down", "--wdh-checked=all", ON_SQLITE)
+    found.stdout.fnmatch_lines(["error: 10 revisions do not go up, down and up again"])
 
 
 def test_a_module_may_give_its_checks_a_project_of_their_own(

@@ -94,6 +94,19 @@ class MigratedDatabases:
         finally:
             self.give_back(url)
 
+    @contextlib.contextmanager
+    def empty(self) -> Iterator[URL]:
+        """Give a database without a table for the block; it is dropped afterwards.
+
+        Raises:
+            WorkDataHubError: the server gave no database.
+        """
+        url = self.take_empty()
+        try:
+            yield url
+        finally:
+            self.give_back(url)
+
     def take(self) -> URL:
         """Return a database as of ``fresh``, to be given back or kept."""
         return self._taken(self._migrated)

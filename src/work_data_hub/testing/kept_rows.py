@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from work_data_hub.errors import UsageError
+from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
-from work_data_hub.testing.round_trip import failing_as, is_version_table, refuse
+from work_data_hub.testing.round_trip import (
+    failing_as,
+    is_version_table,
+    raise_together,
+    refuse,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 5
 _WITH_ROWS = "with rows in the tables"
+_LOSES = "the upgrade loses rows that were there before it"
 
 
 @dataclass(frozen=True)
@@ -38,33 +44,39 @@ class _Rows:
 def keep_rows(project: Project, url: URL) -> None:
     """Upgrade from each past revision to the heads: every row of a table that stays must stay.
 
-    The database is filled, seeds included, and taken back revision by revision. Rows are known
-    by their primary key; where there is none, or it changes, they are counted.
+    The database is filled, seeds included, and taken back revision by revision, as far down as
+    none is excused. Rows are known by their primary key; where there is none, or it changes, they
+    are counted.
 
     Args:
-        project: with seeds.
+        project: with seeds; its choice says which of its revisions are upgraded from.
         url: an empty database; it is at the heads afterwards.
 
     Raises:
-        UsageError: the project has no seeds.
-        MigrationFailedError: rows were lost, or a revision failed. The message names the
-            revision that loses them; there is one note for each table.
+        MigrationFailedError: rows were lost, or a revision failed. The message names every
+            revision that loses some; there is one note for each table.
     """
-    if not project.seeds:
-        raise UsageError(
-            "without rows nothing is known of what an upgrade keeps",
-            hint="name SQL files with rows: --wdh-seeds FILE, or wdh_seeds in pytest's ini file",
-        )
+    chosen = project.choice.of(project)
     project.fill(url)
-    newest_first = tuple(reversed(project.history))
+    newest_first = tuple(
+        itertools.takewhile(
+            lambda info: info.revision not in project.choice.excused, reversed(project.history)
+        )
+    )
+    faults = []
     for number, revision in enumerate(newest_first, start=1):
+        if revision.revision not in chosen:
+            continue
         _take_back(project, url, newest_first[:number])
         before = _rows(url)
         with failing_as(revision, f"{_WITH_ROWS} the upgrade failed"):
             project.upgrade(url)
         losses = _losses(before, _rows(url))
-        fault = "the upgrade loses rows that were there before it"
-        refuse(revision, fault, "carry them over in upgrade()", losses)
+        try:
+            refuse(revision, _LOSES, "carry them over in upgrade()", losses)
+        except MigrationFailedError as error:
+            faults.append(error)
+    raise_together(faults, "upgrades lose rows that were there before them")
 
 
 def _take_back(project: Project, url: URL, newest_first: Sequence[RevisionInfo]) -> None:

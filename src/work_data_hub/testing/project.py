@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,12 @@ import work_data_hub
 from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.revisions.script_locations import (
+    names_by_time,
     read_options,
     script_folder,
     version_folders,
 )
+from work_data_hub.testing.choice import Choice
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,15 +38,21 @@ class Project:
     Attributes:
         alembic_ini: its configuration.
         seeds: SQL files that are loaded after the migrations, in order.
+        choice: which of its revisions the checks of every revision look at.
     """
 
     alembic_ini: Path
     seeds: tuple[Path, ...] = ()
+    choice: Choice = field(default_factory=Choice)
 
     def __post_init__(self) -> None:
         for file in (self.alembic_ini, *self.seeds):
             if not file.is_file():
-                raise UsageError(f"there is no file {file}", hint="check the path")
+                raise UsageError(
+                    f"there is no file {file}",
+                    hint="--wdh-config names alembic.ini and --wdh-seeds the SQL files; in"
+                    " pytest's ini file wdh_config and wdh_seeds",
+                )
 
     def key(self, *circumstances: str) -> str:
         """Return what names the content of a migrated database: equal keys, equal databases.
@@ -144,6 +152,19 @@ class Project:
         from work_data_hub.io.schema import migration_runner
 
         return migration_runner.history(self.alembic_ini)
+
+    @property
+    def released(self) -> frozenset[str] | None:
+        """The revisions that git's main branch has; None where it cannot tell."""
+        from work_data_hub.io.schema.authoring.main_branch import read_main_branch
+
+        main = read_main_branch(version_folders(read_options(str(self.alembic_ini), None)))
+        return main.revisions if main else None
+
+    @property
+    def names_by_time(self) -> bool:
+        """Whether the project wants its revisions named by their time."""
+        return names_by_time(str(self.alembic_ini))
 
     @property
     def code_folders(self) -> tuple[Path, ...]:

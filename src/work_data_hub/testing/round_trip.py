@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
@@ -10,7 +10,8 @@ from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import URL
 
@@ -18,37 +19,107 @@ if TYPE_CHECKING:
     from work_data_hub.testing.project import Project
 
 
-_UNDO = "make downgrade() undo all that upgrade() does, and nothing else"
+_UNDO = "make downgrade() undo all that upgrade() does, or excuse the revision: wdh_excused"
 
 
-def round_trip(project: Project, url: URL) -> None:
+def round_trip(
+    project: Project, url: URL, empty: Callable[[], AbstractContextManager[URL]]
+) -> None:
     """Take each revision up, down and up again: down must give the schema that was there before.
 
     Branches, merge points and dependencies are walked in an order in which each revision comes
-    after what it needs.
+    after what it needs. The order of a table's columns does not count: no downgrade of
+    PostgreSQL's gives a column back its place.
 
     Args:
-        project: whose revisions.
-        url: an empty database; it is at the heads afterwards.
+        project: whose revisions; its choice says which of them.
+        url: an empty database; it is left as the first revision at fault left it.
+        empty: gives another one, on which the revisions after one at fault are tried.
 
     Raises:
         MigrationFailedError: a direction of a revision failed, or left another schema. It has
-            one note for each difference.
+            one note for each difference, and names every revision at fault.
     """
-    before = _schema(url)
-    for revision in project.history:
-        with failing_as(revision, "the upgrade failed"):
-            project.upgrade(url, revision.revision)
-        upgraded = _schema(url)
-        with failing_as(revision, "the downgrade failed"):
-            project.take_back(url, revision)
-        after = _differences("", before, _schema(url))
-        refuse(revision, "after upgrade and downgrade the schema is another", _UNDO, after)
-        with failing_as(revision, "the second upgrade failed"):
-            project.upgrade(url, revision.revision)
-        again = _differences("", upgraded, _schema(url))
-        refuse(revision, "the second upgrade gives another schema", _UNDO, again)
-        before = upgraded
+    chosen = project.choice.of(project)
+    walk = _Walk(project, url)
+    faults: list[MigrationFailedError] = []
+    with ExitStack() as stack:
+        for position, revision in enumerate(walk.history):
+            if revision.revision not in chosen or revision.revision in project.choice.excused:
+                continue
+            try:
+                walk.up_to(position)
+                before = _schema(walk.url)
+                walk.up_to(position + 1)
+            except MigrationFailedError as error:  # nothing above it can be reached
+                faults.append(error)
+                break
+            try:
+                _down_and_up_again(project, walk.url, revision, before)
+            except MigrationFailedError as error:
+                faults.append(error)
+                walk = _Walk(project, stack.enter_context(empty()))
+    raise_together(faults, "revisions do not go up, down and up again")
+
+
+class _Walk:
+    """A database on its way up, revision by revision.
+
+    Attributes:
+        url: the database.
+        history: every revision, each after what it needs.
+    """
+
+    def __init__(self, project: Project, url: URL) -> None:
+        self.url, self.history = url, project.history
+        self._project = project
+        self._position = 0
+
+    def up_to(self, position: int) -> None:
+        """Run the first so many revisions of the history, and no other.
+
+        Raises:
+            MigrationFailedError: one of them failed.
+        """
+        built_on = {below for info in self.history[:position] for below in info.down_revisions}
+        for info in self.history[self._position : position]:
+            if info.revision not in built_on:
+                with failing_as(info, "the upgrade failed"):
+                    self._project.upgrade(self.url, info.revision)
+        self._position = position
+
+
+def _down_and_up_again(
+    project: Project, url: URL, revision: RevisionInfo, before: dict[str, Any]
+) -> None:
+    upgraded = _schema(url)
+    with failing_as(revision, "the downgrade failed"):
+        project.take_back(url, revision)
+    after = _differences("", before, _schema(url))
+    refuse(revision, "after upgrade and downgrade the schema is another", _UNDO, after)
+    with failing_as(revision, "the second upgrade failed"):
+        project.upgrade(url, revision.revision)
+    again = _differences("", upgraded, _schema(url))
+    refuse(revision, "the second upgrade gives another schema", _UNDO, again)
+
+
+def raise_together(faults: Sequence[MigrationFailedError], what: str) -> None:
+    """Raise the only fault there is as it is, and several as one that names each.
+
+    Raises:
+        MigrationFailedError: when there are any.
+    """
+    if len(faults) == 1:
+        raise faults[0]
+    if faults:
+        error = MigrationFailedError(
+            f"{len(faults)} {what}", hint=faults[0].hint, failed=faults[0].failed
+        )
+        for fault in faults:
+            error.add_note(fault.message)
+            for note in getattr(fault, "__notes__", ()):
+                error.add_note(f"  {note}")
+        raise error
 
 
 @contextmanager
@@ -109,8 +180,9 @@ def _differences(path: str, wanted: Any, found: Any) -> Iterator[str]:
             else:
                 yield from _differences(inner, wanted[key], found[key])
     elif isinstance(wanted, list) and isinstance(found, list):
-        if (old := _named(wanted)) == (new := _named(found)) and wanted != found:
-            yield f"{path}: the order was {', '.join(map(str, old))} and is {_names(found)}"
+        old, new = _named(wanted), _named(found)
+        if old == new and wanted != found and not path.endswith(".columns"):
+            yield f"{path}: the order was {', '.join(old)} and is {', '.join(new)}"
         yield from _differences(path, old, new)
     elif wanted != found:
         yield f"{path} was {wanted!r} and is {found!r}"
@@ -119,7 +191,3 @@ def _differences(path: str, wanted: Any, found: Any) -> Iterator[str]:
 def _named(items: list[Any]) -> dict[str, Any]:
     """Return the items by their names; what has none stands for itself."""
     return {str(item.get("name") if isinstance(item, dict) else item): item for item in items}
-
-
-def _names(items: list[Any]) -> str:
-    return ", ".join(_named(items))
