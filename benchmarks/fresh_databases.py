@@ -112,6 +112,9 @@ def run_pytest(folder: Path, way: str, tests: int, *options: str, **settings: st
         "--tb=short",
         "-p",
         "no:cacheprovider",
+        # Its imports take longer than all that is measured of a session.
+        "-p",
+        "no:hypothesispytest",
         *options,
     ]
     started = time.perf_counter()

@@ -1,13 +1,13 @@
 """What `wdh db` takes to find out that there is nothing to do, beside `alembic upgrade head`.
 
     python benchmarks/nothing_to_do.py [--runs 9] [--revisions 1 100 1000]
-                                       [--engines sqlite postgresql]
+                                       [--engines sqlite postgresql] [--warm-up 1]
 
 Whole processes on a database at head, in turn (Alembic, upgrade, status, Alembic, ...); prints
 medians in milliseconds and the medians of the ratios to Alembic's time, round by round. "Cached"
 runs write and read bytecode; "not cached" runs write none: revisions, and the package where it is
 not compiled, are compiled again each time, as in many containers. What either remembers between
-runs is warm.
+runs is warm after the first WARM-UP rounds, which do not count.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def seconds(command: list[str], folder: Path, environment: Mapping[str, str]) ->
     return time.perf_counter() - started
 
 
-def measure(projects: Mapping[str, tuple[Path, str]], runs: int, *, is_cached: bool) -> None:
+def measure(
+    projects: Mapping[str, tuple[Path, str]], *, runs: int, warm_up: int, is_cached: bool
+) -> None:
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     if not is_cached:
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
@@ -56,11 +58,11 @@ def measure(projects: Mapping[str, tuple[Path, str]], runs: int, *, is_cached: b
             for cached in folder.rglob("__pycache__"):
                 shutil.rmtree(cached)
     found: dict[str, list[float]] = {name: [] for name in projects}
-    for number in range(runs + 1):
+    for number in range(-warm_up, runs):
         for name, (folder, url) in projects.items():
             urls = {"DATABASE_URL": url, "BENCHMARK_URL": url}
             took = seconds(COMMANDS[name], folder, {**environment, **urls})
-            if number:  # the first round warms what may be warm
+            if number >= 0:
                 found[name].append(took)
     print(f"  {'cached' if is_cached else 'not cached'}:", flush=True)
     for name, each in found.items():
@@ -74,7 +76,9 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not count")
     arguments = parser.parse_args()
+    rounds = {"runs": arguments.runs, "warm_up": arguments.warm_up}
     # A plain project for Alembic; one that hands over, which both of ours share.
     environments = {"plain": PLAIN_ENV.format(per_migration=False), "guarded": GUARDED_ENV}
     with ExitStack() as stack:
@@ -95,7 +99,7 @@ def main() -> None:
                 }
                 print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
                 for is_cached in (True, False):
-                    measure(projects, arguments.runs, is_cached=is_cached)
+                    measure(projects, **rounds, is_cached=is_cached)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,16 @@
 """What the guards add to `alembic upgrade head`, beside plain Alembic in one run.
 
     python benchmarks/run_cost.py [--runs 5] [--revisions 1 100 1000] [--engines sqlite postgresql]
-        [--statements 2000]
+        [--statements 2000] [--warm-up 1]
 
 Whole processes, in turn (plain, guarded, plain, guarded, ...), on an empty database each; prints
-medians in seconds and the median of the ratios pair by pair. "At head" is the run that has
-nothing to do. The PostgreSQL is the one of the tests: no durability, so what is compared is work
-and not the disk. Plain Alembic runs as its own template sets it up: all revisions in one
-transaction on PostgreSQL, none on SQLite. A third column runs it with
-`transaction_per_migration=True`, which is what the guarded run has to do as well. At last, one
-revision of many statements in an autocommit block, each of which the guarded run writes down first.
+medians in seconds and the median of the ratios pair by pair. "At head" is the run that has nothing
+to do. The first WARM-UP rounds, which compile the bytecode, do not count. The PostgreSQL is the one
+of the tests: no durability, so what is compared is work and not the disk. Plain Alembic runs as its
+own template sets it up: all revisions in one transaction on PostgreSQL, none on SQLite. A third
+column runs it with `transaction_per_migration=True`, which is what the guarded run has to do as
+well. At last, one revision of many statements in an autocommit block, each of which the guarded run
+writes down first.
 """
 
 from __future__ import annotations
@@ -116,14 +117,16 @@ def upgrade(folder: Path, url: str) -> float:
     return time.perf_counter() - started
 
 
-def measure(projects: dict[str, Path], new_url: Callable[[], str], runs: int) -> None:
+def measure(
+    projects: dict[str, Path], new_url: Callable[[], str], *, runs: int, warm_up: int
+) -> None:
     first: dict[str, list[float]] = {name: [] for name in projects}
     at_head: dict[str, list[float]] = {name: [] for name in projects}
-    for number in range(runs + 1):
+    for number in range(-warm_up, runs):
         for name, folder in projects.items():
             url = new_url()
             seconds, again = upgrade(folder, url), upgrade(folder, url)
-            if number:  # the first round compiles the bytecode
+            if number >= 0:
                 first[name].append(seconds)
                 at_head[name].append(again)
     for label, found in (("upgrade", first), ("at head", at_head)):
@@ -146,7 +149,9 @@ def main() -> None:
     parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--statements", type=int, default=2000, help="0: not measured")
+    parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not count")
     arguments = parser.parse_args()
+    rounds = {"runs": arguments.runs, "warm_up": arguments.warm_up}
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         urls = {"sqlite": _sqlite_urls(scratch)}
@@ -159,14 +164,14 @@ def main() -> None:
                 write_project(projects[name], env, revisions)
             for engine in arguments.engines:
                 print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
-                measure(projects, urls[engine], arguments.runs)
+                measure(projects, urls[engine], **rounds)
         if arguments.statements:
             projects = {name: scratch / f"block_{n}" for n, name in enumerate(ENVIRONMENTS)}
             for name, env in ENVIRONMENTS.items():
                 write_block(projects[name], env, arguments.statements)
             for engine in arguments.engines:
                 print(f"{engine}, {arguments.statements} statements in one block", flush=True)
-                measure(projects, urls[engine], arguments.runs)
+                measure(projects, urls[engine], **rounds)
 
 
 def _sqlite_urls(scratch: Path) -> Callable[[], str]:

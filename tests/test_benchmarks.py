@@ -14,9 +14,17 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.mark.parametrize(
     ("program", "arguments", "said"),
     [
-        ("run_cost.py", ["--runs", "1", "--revisions", "2", "--statements", "5"], "guarded is x"),
+        (
+            "run_cost.py",
+            ["--runs", "1", "--warm-up", "0", "--revisions", "2", "--statements", "5"],
+            "guarded is x",
+        ),
         ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
-        ("nothing_to_do.py", ["--runs", "1", "--revisions", "2"], "wdh db status --check: "),
+        (
+            "nothing_to_do.py",
+            ["--runs", "1", "--warm-up", "0", "--revisions", "2"],
+            "wdh db status --check: ",
+        ),
         (
             "fresh_databases.py",
             [
