@@ -18,6 +18,9 @@ PROGRAMS = {
     "where": "import os, sys; print(sys.argv, os.getcwd(), sys.path[0], sorted(os.environ))",
     "to both": "import sys; print('out' * 99999); print('err' * 99999, file=sys.stderr)",
     "not utf-8": "print('\\udcff')",
+    "reconfigured": (
+        "import sys; sys.stdout.reconfigure(errors='backslashreplace'); print('\\udcff')"
+    ),
     "code": "raise SystemExit(7)",
     "words": "raise SystemExit('no')",
     "fault": "1 / 0",

@@ -128,7 +128,9 @@ class WarmPythons:
                     [sys.executable, "-P", __file__, str(theirs.fileno())],
                     env=env,
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
+                    # What Python knows of its streams, such as that they cannot be sought in.
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
                     pass_fds=[theirs.fileno()],
                 )
             self._until_the_end.enter_context(process)

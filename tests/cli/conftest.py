@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import WarmPythons
 
 REPOSITORY = Path(__file__).parents[2]
 
@@ -95,7 +96,9 @@ def start_program() -> Callable[..., subprocess.Popen[str]]:
 
 
 @pytest.fixture
-def wdh_process(wdh_environment: Callable[..., dict[str, str]]) -> Callable[..., Said]:
+def wdh_process(
+    warm_pythons: WarmPythons, wdh_environment: Callable[..., dict[str, str]]
+) -> Callable[..., Said]:
     """Run the real command as a process of its own."""
 
     def run(
@@ -104,14 +107,12 @@ def wdh_process(wdh_environment: Callable[..., dict[str, str]]) -> Callable[...,
         cwd: Path = REPOSITORY,
         env: Mapping[str, str] | None = None,
     ) -> Said:
-        process = subprocess.run(
-            [str(Path(sys.executable).with_name("wdh")), *arguments],
+        process = warm_pythons.run(
+            str(Path(sys.executable).with_name("wdh")),
+            *arguments,
             cwd=cwd,
             env=wdh_environment(url, **(env or {})),
-            capture_output=True,
-            text=True,
             timeout=120,
-            check=False,
         )
         return Said(process.returncode, process.stdout, process.stderr)
 

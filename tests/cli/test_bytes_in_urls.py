@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,10 @@ from work_data_hub.errors import SettingsError
 from work_data_hub.io.schema import migration_runner
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
+
+    from tests.warm_python import WarmPythons
 
 REPOSITORY = Path(__file__).parents[2]
 URLS = [
@@ -30,19 +32,14 @@ DOORS = {
 
 
 @pytest.fixture
-def call(clean_environment: dict[str, str]) -> Callable[..., subprocess.CompletedProcess[str]]:
+def call(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str]
+) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Call a door on a URL, which any byte may stand in."""
 
     def run(door: str, url: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, *DOORS[door]],
-            cwd=REPOSITORY,
-            env={**clean_environment, "DATABASE_URL": url},
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-        )
+        environment = {**clean_environment, "DATABASE_URL": url}
+        return warm_pythons.run(*DOORS[door], cwd=REPOSITORY, env=environment, timeout=120)
 
     return run
 

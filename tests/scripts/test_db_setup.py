@@ -16,25 +16,29 @@ from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.engine import URL
+    from tests.warm_python import WarmPythons
 
     from work_data_hub.testing.databases import MigratedDatabases
+
+    DbSetup = Callable[..., subprocess.CompletedProcess[str]]
 
 REPOSITORY = Path(__file__).parents[2]
 
 
-def db_setup(
-    environment: dict[str, str], *arguments: str, cwd: Path = REPOSITORY
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, str(REPOSITORY / "scripts" / "db_setup.py"), *arguments],
-        cwd=cwd,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+@pytest.fixture
+def db_setup(warm_pythons: WarmPythons) -> DbSetup:
+    """Run the script with an environment and arguments."""
+
+    def run(
+        environment: dict[str, str], *arguments: str, cwd: Path = REPOSITORY
+    ) -> subprocess.CompletedProcess[str]:
+        script = str(REPOSITORY / "scripts" / "db_setup.py")
+        return warm_pythons.run(script, *arguments, cwd=cwd, env=environment, timeout=120)
+
+    return run
 
 
 def written(url: URL) -> str:
@@ -42,7 +46,7 @@ def written(url: URL) -> str:
 
 
 def test_one_call_creates_migrates_and_seeds_and_a_second_has_nothing_to_do(
-    database_url: URL, clean_environment: dict[str, str]
+    database_url: URL, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     arguments = ("--database-url", written(database_url), "--seed", "--json")
     first = db_setup(clean_environment, *arguments)
@@ -58,7 +62,7 @@ def test_one_call_creates_migrates_and_seeds_and_a_second_has_nothing_to_do(
 
 
 def test_people_see_where_the_database_is_and_what_is_in_it(
-    sqlite_url: URL, clean_environment: dict[str, str]
+    sqlite_url: URL, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     arguments = ("--database-url", written(sqlite_url), "--seed")
     first = db_setup(clean_environment, *arguments).stdout
@@ -71,7 +75,7 @@ def test_people_see_where_the_database_is_and_what_is_in_it(
 
 
 def test_a_postgresql_database_that_does_not_exist_is_created(
-    postgresql_databases: MigratedDatabases, clean_environment: dict[str, str]
+    postgresql_databases: MigratedDatabases, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     name = 'wdh_test_made by "db_setup" ü'
     url = postgresql_databases.server.set(database=name)
@@ -89,7 +93,7 @@ def test_a_postgresql_database_that_does_not_exist_is_created(
 
 
 def test_the_folder_of_a_sqlite_file_is_created(
-    tmp_path: Path, clean_environment: dict[str, str]
+    tmp_path: Path, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     path = tmp_path / "new" / "größe" / "hub.db"
     process = db_setup(clean_environment, "--database-url", f"sqlite:///{path}")
@@ -98,7 +102,7 @@ def test_the_folder_of_a_sqlite_file_is_created(
 
 
 def test_downgrade_takes_back_one_step_or_all(
-    database_url: URL, clean_environment: dict[str, str]
+    database_url: URL, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     for arguments in (["--downgrade"], ["--downgrade", "base"], ["--downgrade", "-1"]):
         migration_runner.upgrade(database_url)
@@ -109,7 +113,7 @@ def test_downgrade_takes_back_one_step_or_all(
 
 
 def test_staging_is_only_taken_back_by_its_name(
-    sqlite_url: URL, clean_environment: dict[str, str]
+    sqlite_url: URL, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     staging = {**clean_environment, "ENVIRONMENT": "staging"}
     arguments = ("--database-url", written(sqlite_url))
@@ -123,7 +127,7 @@ def test_staging_is_only_taken_back_by_its_name(
 
 
 def test_the_database_that_is_created_is_the_one_that_is_asked_for(
-    postgresql_databases: MigratedDatabases, clean_environment: dict[str, str]
+    postgresql_databases: MigratedDatabases, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     server = postgresql_databases.server
     asked = server.set(database="decoy").update_query_dict({"dbname": "wdh_test_asked_for"})
@@ -143,7 +147,11 @@ def test_the_database_that_is_created_is_the_one_that_is_asked_for(
     ("content", "words"), [(None, "missing.sql"), (b"SELECT '\xff';", "UTF-8")]
 )
 def test_a_seed_file_that_cannot_be_read_is_refused_before_the_database_is_touched(
-    tmp_path: Path, clean_environment: dict[str, str], content: bytes | None, words: str
+    tmp_path: Path,
+    db_setup: DbSetup,
+    clean_environment: dict[str, str],
+    content: bytes | None,
+    words: str,
 ) -> None:
     if content is not None:
         (tmp_path / "missing.sql").write_bytes(content)
@@ -156,7 +164,7 @@ def test_a_seed_file_that_cannot_be_read_is_refused_before_the_database_is_touch
 
 
 def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
-    database_url: URL, tmp_path: Path, clean_environment: dict[str, str]
+    database_url: URL, tmp_path: Path, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     path = tmp_path / "bad.sql"
     path.write_text(
@@ -186,7 +194,7 @@ def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
     ],
 )
 def test_a_fault_has_its_exit_code_and_no_traceback(
-    clean_environment: dict[str, str], arguments: list[str], code: int
+    db_setup: DbSetup, clean_environment: dict[str, str], arguments: list[str], code: int
 ) -> None:
     process = db_setup(clean_environment, *arguments)
     assert process.returncode == code, process.stderr
@@ -195,7 +203,7 @@ def test_a_fault_has_its_exit_code_and_no_traceback(
     assert "hunter2" not in process.stderr
 
 
-def test_help_has_examples(clean_environment: dict[str, str]) -> None:
+def test_help_has_examples(db_setup: DbSetup, clean_environment: dict[str, str]) -> None:
     process = db_setup(clean_environment, "--help")
     assert process.returncode == 0
     assert "examples:" in process.stdout
