@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from work_data_hub.config import get_settings
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema import engine, migration_runner
 from work_data_hub.io.schema.database import reset
@@ -137,6 +138,21 @@ def test_a_database_that_matters_is_never_reset(
     assert f"is {environment}" in said.err
     assert migration_runner.current(postgresql_url) == (HEAD,)
     assert "pipeline_executions" in tables(postgresql_url)
+
+
+@pytest.mark.parametrize("changed", ["session", "database"])
+def test_what_was_agreed_to_is_decided_on_again_under_the_lock(
+    database_url: URL, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    migration_runner.upgrade(database_url)
+    agreed = reset.plan_reset(database_url)
+    if changed == "database":
+        migration_runner.record_environment("staging", database_url)
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    get_settings.cache_clear()
+    with pytest.raises(RefusedError, match="staging"):
+        reset.reset(database_url, agreed=agreed)
+    assert "pipeline_executions" in tables(database_url)
 
 
 def test_a_throw_away_database_stays_one(wdh: Callable[..., Any], database_url: URL) -> None:

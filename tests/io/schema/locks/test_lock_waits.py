@@ -6,19 +6,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
+import sqlalchemy as sa
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, connect_raw, create_engine
-from work_data_hub.io.schema.locks.retries import Retries
+from work_data_hub.io.schema.locks.retries import Retries, is_lock_failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import psycopg
     from sqlalchemy.engine import URL
 
 LOCK_TIMEOUT = 0.5
@@ -220,6 +221,23 @@ def test_each_revision_has_a_deadline_of_its_own(
     for release in releases:
         release.join(10)
     assert migration_runner.current(postgresql_url) == ("20260101_0002",)
+
+
+def test_only_a_lock_that_was_not_given_is_tried_again() -> None:
+    faults = {
+        code: one
+        for one in vars(psycopg.errors).values()
+        if isinstance(one, type) and (code := getattr(one, "sqlstate", None))
+    }
+    assert len(faults) > 200
+    raw = {code for code, fault in faults.items() if is_lock_failure(fault("x"))}
+    wrapped = {
+        code
+        for code, fault in faults.items()
+        if is_lock_failure(sa.exc.DBAPIError("SELECT 1", (), fault("x")))
+    }
+    assert raw == wrapped == {"55P03", "40P01"}
+    assert not is_lock_failure(RuntimeError("lock timeout"))
 
 
 def test_without_a_deadline_nothing_is_tried_again() -> None:

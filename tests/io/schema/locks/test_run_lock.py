@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from collections import Counter
@@ -22,6 +23,7 @@ from work_data_hub.errors import (
 )
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
+from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
 from work_data_hub.io.schema.locks.run_lock import run_lock
 
 if TYPE_CHECKING:
@@ -110,6 +112,25 @@ def test_waiting_ends_and_names_the_holder(
     assert "WDH_RUN_LOCK_WAIT" in timeout.value.hint
     assert any("waiting for another run to end" in record.message for record in caplog.records)
     assert migration_runner.upgrade(database_url).steps
+
+
+def test_a_holder_in_another_database_of_the_server_is_not_named(
+    make_postgresql_url: Callable[[], URL],
+) -> None:
+    here, elsewhere = make_postgresql_url(), make_postgresql_url()
+    holder, waiter = (AdvisoryLock(create_engine(here), HISTORY) for _ in range(2))
+    try:
+        with run_lock(create_engine(elsewhere), HISTORY, 0, print):
+            assert holder.try_to_take()
+            assert not waiter.try_to_take()
+            assert f"process {os.getpid()}" in waiter.holder()
+            holder.release()
+            deadline = time.monotonic() + 10
+            while waiter.holder() != "it has just ended":  # the server takes a moment
+                assert time.monotonic() < deadline, waiter.holder()
+    finally:
+        holder.release()
+        waiter.release()
 
 
 def test_the_plain_command_ends_with_exit_code_5(
@@ -233,6 +254,37 @@ def test_behind_a_pooler_the_time_outs_hold_and_leak_to_nobody(
         run_alembic(project, pooled, "upgrade", "head")
         with create_engine(pooled).connect() as connection:
             assert connection.exec_driver_sql("SHOW lock_timeout").scalar() == "0"
+
+
+def test_behind_a_pooler_an_autocommit_block_has_the_time_outs_of_the_server(
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    run_alembic: Any,
+    postgresql_url: URL,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    names = ("lock_timeout", "idle_session_timeout")
+    look = (
+        "for name in {}:\n"
+        "    shown = op.get_bind().exec_driver_sql(f'SHOW {{name}}').scalar()\n"
+        "    assert shown == {!r}, (name, shown)\n"
+    )
+    code = (
+        "op.execute('SELECT 1')\nwith op.get_context().autocommit_block():\n"
+        + textwrap.indent(look.format(("lock_timeout",), "0"), "    ")
+        + textwrap.indent(look.format(("idle_session_timeout",), "77s"), "    ")
+    )
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql(
+            f"ALTER DATABASE \"{postgresql_url.database}\" SET idle_session_timeout = '77s'"
+        )
+    project = make_history([revision_body(code)])
+    with transaction_pooler(postgresql_url, 2) as pooled:
+        run_alembic(project, pooled, "upgrade", "head")
+        for _ in range(2):
+            with create_engine(pooled).connect() as connection:
+                shown = [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
+                assert shown == ["0", "77s"]
 
 
 def test_the_lock_is_free_at_once_when_its_holder_behind_a_pooler_is_killed(

@@ -205,6 +205,30 @@ def test_a_revision_that_ends_its_own_transaction_is_refused_and_rolled_back(
         assert not sa.inspect(connection).has_table("half")
 
 
+@pytest.mark.parametrize("before", ["", "/* x */ ", "SELECT 1; "])
+@pytest.mark.parametrize(
+    "ending",
+    [
+        *("ABORT", "BEGIN", "begin immediate", "COMMIT", "commit and chain", "COMMIT PREPARED 1"),
+        *("END", "end transaction", "PREPARE TRANSACTION 1", "ROLLBACK", "rollback work"),
+        *("START TRANSACTION", "start transaction read only"),
+    ],
+)
+def test_every_word_that_begins_or_ends_a_transaction_is_refused(
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    ending: str,
+    before: str,
+) -> None:
+    code = f"op.execute('CREATE TABLE half (id integer)')\nop.execute('{before}{ending}')"
+    with pytest.raises(MigrationFailedError, match="ends its own transaction"):
+        run_alembic(make_history([revision_body(code)]), sqlite_url, "upgrade", "head")
+    with connect(sqlite_url) as connection:
+        assert not sa.inspect(connection).has_table("half")
+
+
 def test_savepoints_are_a_revisions_own(
     database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
 ) -> None:

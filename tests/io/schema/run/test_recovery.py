@@ -326,6 +326,23 @@ def test_the_second_block_and_what_is_between_two_are_in_the_mark(
     assert "e" not in tables(database_url)
 
 
+def test_what_is_between_two_blocks_is_in_the_mark_as_soon_as_it_is_committed(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any, killed: Any
+) -> None:
+    code = (
+        f"{BLOCK}    op.execute('CREATE TABLE a (x int)')\n"
+        f"op.execute('CREATE TABLE b (x int)')\n{BLOCK}{KILL_IN_BLOCK}"
+    )
+    project = make_history([revision_body("pass"), revision_body(code)])
+    run_alembic(project, database_url, "upgrade", "20260101_0000")
+    killed(project, database_url, "upgrade", "head")
+    assert {"a", "b"} <= tables(database_url)
+    with pytest.raises(MigrationFailedError) as asked:
+        run_alembic(project, database_url, "upgrade", "head")
+    made = "CREATE TABLE a (x int); CREATE TABLE b (x int)"
+    assert f"committed: {made}; not committed" in asked.value.message
+
+
 def test_what_failed_behind_a_block_is_not_said_to_be_committed(
     database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
 ) -> None:

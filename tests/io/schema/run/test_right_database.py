@@ -144,6 +144,15 @@ def test_what_is_on_this_machine_is_known_by_its_address(url: str, local: bool) 
     assert facts.is_local_url(sa.make_url(url)) is local
 
 
+@pytest.mark.parametrize(("query", "local"), [({"hostaddr": "127.0.0.1"}, True), ({}, True)])
+def test_a_connection_is_where_it_leads_to_whatever_its_host_is_called(
+    postgresql_url: URL, query: dict[str, str], local: bool
+) -> None:
+    host = "db.example" if query else "127.0.0.1"
+    with connect(postgresql_url.set(host=host, query=query)) as connection:
+        assert facts.is_local(connection) is local
+
+
 def test_a_copied_file_gets_an_identity_of_its_own(sqlite_url: URL, tmp_path: Path) -> None:
     migration_runner.upgrade(sqlite_url)
     copy = sqlite_url.set(database=str(tmp_path / "copy.db"))

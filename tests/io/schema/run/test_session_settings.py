@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 
 from work_data_hub.config import get_settings
+from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.run.session_settings import KEPT, milliseconds
 
@@ -149,6 +151,35 @@ def test_a_callers_connection_has_its_own_settings_back(
         for name, value in own.items():
             found = connection.exec_driver_sql(f"SELECT current_setting('{name}')").scalar()
             assert found == value
+
+
+FAILING = "op.execute('SELECT 1/0')"
+OUTSIDE = (
+    "op.execute('CREATE TABLE t (a int)')\nwith op.get_context().autocommit_block():\n"
+    "    op.execute('CREATE INDEX CONCURRENTLY ia ON t (a)')"
+)
+
+
+@pytest.mark.parametrize("code", ["pass", FAILING, OUTSIDE, f"{OUTSIDE}\n    {FAILING}"])
+def test_a_callers_connection_is_as_it_was_however_the_run_ended(
+    postgresql_url: URL, make_history: Any, revision_body: Any, code: str
+) -> None:
+    timeouts = {name: value for name, value in OTHER.items() if name.endswith("timeout")}
+    config = Config(str(make_history([revision_body(code)]) / "alembic.ini"))
+    with sa.create_engine(postgresql_url, poolclass=sa.NullPool).connect() as connection:
+        query = "SELECT name, setting FROM pg_settings WHERE name = ANY(%s)"
+        names = list(OTHER)
+        for name, value in timeouts.items():
+            known = f"SELECT set_config(name, '{value}', false) FROM pg_settings"
+            connection.exec_driver_sql(f"{known} WHERE name = '{name}'")
+        connection.commit()
+        before = connection.exec_driver_sql(query, (names,)).all()
+        connection.commit()
+        config.attributes["connection"] = connection
+        with contextlib.suppress(MigrationFailedError):
+            command.upgrade(config, "head")
+        assert not connection.in_transaction()
+        assert connection.exec_driver_sql(query, (names,)).all() == before
 
 
 def test_behind_a_pooler_the_servers_own_settings_come_back(

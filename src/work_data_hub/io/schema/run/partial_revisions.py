@@ -65,6 +65,7 @@ class PartialRevisions:
         # An index that is there before its statement runs is somebody else's: recovery must
         # not take it for what an interrupted build left.
         self._is_foreign = False
+        self._is_patient = False
         self._kept: Collection[ConcurrentIndex] | None = None
         self._step: Step | None = None
         self._started_at = datetime.now(UTC)
@@ -84,6 +85,7 @@ class PartialRevisions:
         self._step, self._started_at, self._kept = step, datetime.now(UTC), repeated
         self._committed, self._in_transaction = Executed(indexes=[*(repeated or ())]), Executed()
         self._running, self._is_foreign, self.was_outside = None, False, False
+        self._is_patient = False
         block = type(context).autocommit_block
 
         @contextmanager
@@ -134,6 +136,7 @@ class PartialRevisions:
 
     def after(self, statement: str) -> None:
         """Note what has run."""
+        self._end_patience()
         is_foreign, self._is_foreign = self._is_foreign, False
         if is_foreign:
             return
@@ -167,6 +170,8 @@ class PartialRevisions:
     def failed(self, *, is_certain: bool) -> None:
         """Note what did not happen; of a concurrent build an INVALID index is there."""
         self._is_foreign = False
+        if is_certain:
+            self._end_patience()
         if is_certain and (self._running is None or self._running.index is None):
             self._running = None
 
@@ -202,11 +207,17 @@ class PartialRevisions:
             self._is_foreign = True
         # It blocks nobody while it waits for older transactions, which it must outlast.
         self._session.wait_for_locks(self._patience)
+        self._is_patient = True
         return statement
+
+    def _end_patience(self) -> None:
+        """Let what follows a concurrent build wait as long as all others, however that ended."""
+        if self._is_patient:
+            self._is_patient = False
+            self._session.wait_for_locks(None)
 
     def _verify(self, index: ConcurrentIndex) -> None:
         raw = driver_connection(self._connection)
-        self._session.wait_for_locks(None)
         state = concurrent_indexes.state(raw, index)
         if state == "invalid":
             raise MigrationFailedError(
