@@ -102,7 +102,8 @@ def test_its_own_tests_pass_on_both_engines(
     bookshop: Path, clean_environment: dict[str, str]
 ) -> None:
     tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q"],
+        # Hypothesis, which they do not use, needs a second for its imports.
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"],
         cwd=bookshop,
         env=clean_environment,
         capture_output=True,

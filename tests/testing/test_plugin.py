@@ -46,6 +46,13 @@ def outside_ci(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PYTEST_XDIST_TESTRUNUID", raising=False)
 
 
+@pytest.fixture(autouse=True)
+def without_fuzzers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare each pytest the second that Hypothesis needs for its imports."""
+    # After pytester, which takes what the suite itself was given out of the environment.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
+
+
 @pytest.fixture
 def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
     """Run a test file in a project whose alembic.ini is WorkDataHub's."""
