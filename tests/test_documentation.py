@@ -17,6 +17,7 @@ from work_data_hub.config import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+    from tests.warm_python import WarmPythons
 
 REPOSITORY = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(?P<language>bash|python)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -30,12 +31,14 @@ class Copy:
 
     folder: Path
     environment: dict[str, str]
+    inherited: int
 
     def run(self, *command: str) -> str:
         process = subprocess.run(
             command,
             cwd=self.folder,
             env=self.environment,
+            pass_fds=[self.inherited],
             capture_output=True,
             text=True,
             timeout=300,
@@ -59,7 +62,7 @@ class Copy:
 
 
 @pytest.fixture
-def copy(tmp_path: Path, clean_environment: dict[str, str]) -> Copy:
+def copy(tmp_path: Path, clean_environment: dict[str, str], warm_pythons: WarmPythons) -> Copy:
     folder = tmp_path / "copy"
     ignored = shutil.ignore_patterns(".*_cache", "__pycache__", "*.db", ".git", ".venv", ".env")
     shutil.copytree(REPOSITORY, folder, ignore=ignored)
@@ -69,11 +72,15 @@ def copy(tmp_path: Path, clean_environment: dict[str, str]) -> Copy:
         if entry.name != ".installed":
             (installed / entry.name).symlink_to(entry)
     (installed / ".installed").touch()
-    scripts = str(Path(sys.executable).parent)
-    paths = os.pathsep.join([scripts, clean_environment["PATH"]])
+    scripts = Path(sys.executable).parent
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    paths = os.pathsep.join([str(commands), str(scripts), clean_environment["PATH"]])
     # The copy's package, and not the one that is installed beside this test.
     environment = {**clean_environment, "PATH": paths, "PYTHONPATH": str(folder / "src")}
-    return Copy(folder, environment)
+    programs = {name: [str(scripts / name)] for name in ("alembic", "wdh")}
+    inherited = warm_pythons.stand_in(commands, {**programs, "python": []}, environment)
+    return Copy(folder, environment, inherited)
 
 
 def blocks(document: str) -> list[tuple[str, str]]:

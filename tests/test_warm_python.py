@@ -64,6 +64,35 @@ def test_it_says_and_ends_the_same(
     assert warm.stderr.splitlines()[-1:] == cold.stderr.splitlines()[-1:]
 
 
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_what_stands_for_it_in_a_shell_says_and_ends_the_same(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(PROGRAMS[name])
+    programs = {"program": [str(script)], "a_python": []}
+    inherited = warm_pythons.stand_in(tmp_path, programs, clean_environment)
+
+    def say(command: str) -> tuple[int, str, list[str]]:
+        shell = subprocess.run(
+            # Not the only command: bash would be replaced by it, with its exit code.
+            ["bash", "-c", f"{command} a '--b=c d' | cat; exit ${{PIPESTATUS[0]}}"],
+            cwd=tmp_path,
+            env={**clean_environment, "PATH": f"{tmp_path}:{clean_environment['PATH']}"},
+            stdin=subprocess.DEVNULL,
+            pass_fds=[inherited],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return shell.returncode, shell.stdout, shell.stderr.splitlines()[-1:]
+
+    cold = say(f"{sys.executable} {script}")
+    assert say("program") == cold
+    assert say(f"a_python {script}") == cold
+    assert say("a_python -c 'print(1 + 1)'")[:2] == (0, "2\n")
+
+
 def test_what_python_itself_reads_of_the_environment_counts(
     warm_pythons: WarmPythons, clean_environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 IMPORTED = (
     *("alembic.command", "alembic.config", "argparse", "logging.config", "psycopg"),
@@ -84,6 +84,25 @@ class Program:
             raise subprocess.TimeoutExpired(str(self._pid), seconds)
 
 
+# What stands for a program where a shell looks for it; its own Python imports next to nothing.
+_STAND_IN = """#!{python} -IS
+import json, os, socket, sys
+
+arguments = [*{arguments}, *sys.argv[1:]]
+if not arguments or (arguments[0] != "-m" and arguments[0].startswith("-")):
+    os.execv({python!r}, [{python!r}, *arguments])
+ours, keepers = socket.socketpair()
+with ours, keepers, socket.socket(fileno={waiting}) as waiting:
+    socket.send_fds(waiting, [b"."], [keepers.fileno(), 1, 2])
+    keeper = ours.makefile("rw", encoding="utf-8")
+told = dict(arguments=arguments, cwd=os.getcwd(), env=dict(os.environ))
+print(json.dumps(told), file=keeper, flush=True)
+keeper.readline()
+code = int(keeper.readline())
+sys.exit(code if code >= 0 else 128 - code)  # as a shell says that it was killed
+"""
+
+
 class WarmPythons:
     """The processes that wait: one for each set of variables that an interpreter itself reads."""
 
@@ -112,6 +131,29 @@ class WarmPythons:
         said = program.communicate(timeout)
         assert program.returncode is not None
         return subprocess.CompletedProcess(arguments, program.returncode, *said)
+
+    def stand_in(
+        self, folder: Path, programs: Mapping[str, Sequence[str]], env: Mapping[str, str]
+    ) -> int:
+        """Write programs into a folder, for a shell that has it in its PATH.
+
+        Args:
+            folder: where they are written.
+            programs: by their names, the arguments with which `python` would run each; without
+                any, it is `python` itself.
+            env: the shell's.
+
+        Returns:
+            The descriptor that the shell must inherit.
+        """
+        waiting = self._one(env).fileno()
+        for name, arguments in programs.items():
+            file = folder / name
+            python = sys.executable
+            text = _STAND_IN.format(python=python, arguments=[*arguments], waiting=waiting)
+            file.write_text(text, encoding="utf-8")
+            file.chmod(0o755)
+        return waiting
 
     def close(self) -> None:
         """Let those that wait end; what they started goes on."""
