@@ -58,6 +58,8 @@ def test_the_quick_half_runs_on_every_other_python_that_works(
         "make lint",
         "make test",
         "the whole suite ran on python3.11",
+        "make quick CONSTRAINTS=constraints-oldest.txt VENV=.venv-oldest",
+        "the quick half of it ran on the oldest versions that are allowed",
         "make quick PYTHON=python3.12 VENV=.venv-python3.12",
         "the quick half of it ran on python3.12",
         "nothing ran on python3.13, which is not here",
