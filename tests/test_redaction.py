@@ -47,6 +47,9 @@ URLS = [
     "postgresql://hub:s3 cret@h/x",
     "postgresql://:s3cret@h/x",
     "https://hub:s3cret@h/x",
+    "s3://hub:s3cret@bucket/x.csv",
+    "'oauth2://hub:s3cret'",
+    "svn+2.0-x.://hub:s3cret@h/x",
     # What a path makes of it, and what is cut off before the "@".
     "postgresql:/hub:s3cret@h/x",
     "'postgresql://hub:s3cret'",

@@ -30,10 +30,10 @@ _BARE = r"""(?: \\. | '' | ['"](?=\w) | [^\s'"\\] )+"""
 _PATTERNS = (
     # scheme://user:password@host; a path drops the second slash. An "@" or a space may stand in
     # the password, but a port is none.
-    r"""(?P<kept> (?:[a-z+]|(?<![^\s'"=])) :/{1,2}[^\s:/@'"]* : ) (?!(?:\*\*\*|password)@)
+    r"""(?P<kept> (?:[a-z\d+.-]|(?<![^\s'"=])) :/{1,2}[^\s:/@'"]* : ) (?!(?:\*\*\*|password)@)
         (?: \S* | (?!\d{1,5}(?:[/?\s]|\Z)) (?:(?!://)[^\n])* ) (?=@)""",
     # The same, cut off before the "@".
-    r"""(?P<kept> [a-z+]:/{1,2}[^\s:/@'"]* : ) (?!(?:\*\*\*|password)@) (?!\d{1,5}(?:[^\w@]|\Z))
+    r"""(?P<kept> [a-z\d+.-]:/{1,2}[^\s:/@'"]* : ) (?!(?:\*\*\*|password)@) (?!\d{1,5}(?:[^\w@]|\Z))
         [^\s'"/@]+ (?=['"\s]|\Z)""",
     rf"""(?P<kept> {_NAMES}['"]? (?:\s|%20|\+)* (?: =>? | := | %3d ) (?:\s|%20|\+)* )
         (?: {_LITERAL} | {_BARE} )""",
