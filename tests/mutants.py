@@ -29,7 +29,7 @@ REPOSITORY = Path(__file__).parents[1]
 PACKAGE = Path("src/work_data_hub")
 WINGS = (
     *("io/schema/run", "io/schema/locks", "io/schema/record", "io/schema/sqlite"),
-    *("io/schema/first_look", "io/schema/database", "domain"),
+    *("io/schema/first_look", "io/schema/database", "io/runs", "domain"),
 )
 WORKERS = 2
 _TIMES = "times.xml"

@@ -227,6 +227,16 @@ def test_a_name_that_is_no_file_is_said(migrated_database: URL, tmp_path: Path) 
         flush(run_database(migrated_database), [tmp_path / "none"])
 
 
+def test_a_forked_child_keeps_no_file_locked(spool: Path) -> None:
+    file = SpoolFile.of_run("1", "sqlite:///a")
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[file._descriptor]) as child:
+        file.close()
+        again = SpoolFile.locked(file.path)
+        assert again is not None
+        again.close()
+        child.communicate()
+
+
 def test_a_spool_file_that_was_loaded_is_made_again(spool: Path) -> None:
     first = SpoolFile.of_run("1", "sqlite:///a")
     assert SpoolFile.locked(first.path) is None

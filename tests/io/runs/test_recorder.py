@@ -27,6 +27,8 @@ from work_data_hub.io.runs import (
     record_run,
     recorder,
 )
+from work_data_hub.io.runs.flush import flush
+from work_data_hub.io.runs.run_database import run_database
 from work_data_hub.io.schema.engine import create_engine
 
 if TYPE_CHECKING:
@@ -329,6 +331,35 @@ with record_run("orders", url=sys.argv[1]) as run:
     assert process.stderr == ""
     assert rows.run["status"] == "success"
     assert [metric["metric_value"] for metric in rows.metrics] == [2]
+
+
+def test_secrets_are_kept_nowhere(migrated_database: URL, rows: Any) -> None:
+    url = "s3://me:hunter2@bucket/orders.csv"
+    with record_run("orders", url=migrated_database, input_file=url) as run:
+        run.metric("late", 3, source=url, options={"password": "password=hunter2"})
+    assert rows.run["input_file"] == "s3://me:***@bucket/orders.csv"
+    assert "hunter2" not in str(rows.metrics)
+
+
+def test_a_run_for_which_there_is_no_thread_is_spooled(
+    migrated_database: URL,
+    rows: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def no_thread(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as crowded:
+        crowded.setattr(threading.Thread, "start", no_thread)
+        with record_run("orders", url=migrated_database) as run:
+            run.rows("load", 3)
+            run.metric("late", 3)
+    assert "no thread could be started" in caplog.text
+    flush(run_database(migrated_database))
+    assert rows.run["status"] == "success"
+    assert rows.run["row_counts"] == {"load": 3}
+    assert len(rows.metrics) == 1
 
 
 def test_no_thread_and_no_connection_stay(migrated_database: URL) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from work_data_hub.errors import UsageError
+from work_data_hub.redaction import without_secrets
 
 ENDED = ("success", "failed", "cancelled")
 LONGEST_PIPELINE_NAME = 150
@@ -76,7 +77,7 @@ def clean(text: str) -> str:
 
 
 def as_plain_data(value: Any) -> Any:
-    """Return what JSON can say of a value; of what it cannot, the text."""
+    """Return what JSON can say of a value; of what it cannot, the text. Secrets are hidden."""
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float):
@@ -85,4 +86,4 @@ def as_plain_data(value: Any) -> Any:
         return {clean(str(key)): as_plain_data(each) for key, each in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [as_plain_data(each) for each in value]
-    return clean(str(value))
+    return clean(without_secrets(str(value)))

@@ -67,11 +67,16 @@ class Delivery:
             with suppress(Exception):
                 work(self._writer)
 
-    def abandon(self, entry: Entry) -> None:
-        """Spool an entry in place of a ``deliver`` that hangs; that one then leaves all alone."""
+    def abandon(self, entry: Entry, reason: str) -> None:
+        """Spool an entry in place of a ``deliver`` that hangs; that one then leaves all alone.
+
+        Args:
+            entry: all that may not be kept anywhere yet.
+            reason: why, for the log.
+        """
         with self._lock:
             self._is_abandoned = True
-            self._complain("it does not answer")
+            self._complain(reason)
             self._keep(entry)
             self._close_spool()
 

@@ -34,6 +34,7 @@ from work_data_hub.io.runs.failure import details_of
 from work_data_hub.io.runs.run_database import run_database
 from work_data_hub.io.runs.run_state import RunState
 from work_data_hub.io.runs.sender import Sender
+from work_data_hub.redaction import without_secrets
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -83,7 +84,7 @@ def record_run(
         SettingsError: the settings or the URL are wrong.
     """
     name = checked_name(pipeline, "pipeline", LONGEST_PIPELINE_NAME)
-    file = None if input_file is None else clean(os.fspath(input_file))
+    file = None if input_file is None else clean(without_secrets(os.fspath(input_file)))
     return RecordedRun(name, file, run_database(url, engine), wait_seconds)
 
 

@@ -44,8 +44,11 @@ class Sender:
         self._thread = threading.Thread(target=self._work, name="run log", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
-        self._thread.start()
+        """Begin; where no thread can be started, all of the run is spooled at its end."""
+        try:
+            self._thread.start()
+        except RuntimeError:  # there are too many, or the interpreter is about to end
+            self._has_started.set()
 
     def wait_until_started(self, wait_seconds: float) -> None:
         """Wait until the start is kept somewhere, or the time is over."""
@@ -59,9 +62,12 @@ class Sender:
         """Deliver the rest and end; what the database does not take in time is spooled."""
         self._is_ending = True
         self._is_awake.set()
+        if self._thread.ident is None:
+            self._delivery.abandon(self._state.unsaid(), "no thread could be started for it")
+            return
         self._thread.join(wait_seconds)
         if self._thread.is_alive():
-            self._delivery.abandon(self._state.unsaid())
+            self._delivery.abandon(self._state.unsaid(), "the database does not answer in time")
 
     def _work(self) -> None:
         self._deliver()

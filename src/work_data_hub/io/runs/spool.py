@@ -157,6 +157,9 @@ class SpoolFile:
 
     def close(self) -> None:
         """Free the file, and leave it where it is."""
+        # Closing alone would leave it locked as long as a forked child has it open.
+        with suppress(OSError):
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         os.close(self._descriptor)
 
     def _append(self, said: object) -> None:
