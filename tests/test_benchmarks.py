@@ -41,6 +41,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
             ],
             "existing server, one killed",
         ),
+        ("recorded_runs.py", ["--runs", "1", "--metrics", "0", "2"], "recorded by URL is x"),
         ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
     ],
 )
