@@ -23,6 +23,7 @@ install: $(INSTALLED) ## make the virtual environment and install the package in
 $(INSTALLED): pyproject.toml $(CONSTRAINTS) requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "error: Python 3.11 or newer is needed; hint: make PYTHON=python3.11" >&2; exit 7; }
+	@echo "installing into $(VENV): this takes a minute, once"
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $(CONSTRAINTS) \
 		--editable ".[testing]" --requirement requirements-dev.txt

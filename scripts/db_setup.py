@@ -129,6 +129,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)-7s %(message)s")
     given = sys.argv[1:] if argv is None else argv
     try:
+        from work_data_hub import patience
         from work_data_hub.cli import streams
         from work_data_hub.cli.parser import refuse_misplaced_url
         from work_data_hub.errors import WorkDataHubError
@@ -145,7 +146,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         streams.prepare()
         refuse_misplaced_url(given)
         arguments = parse_arguments(given)
-        result = set_up(arguments)
+        with patience.listening(lambda what: streams.say(f"{what} ...\n", sys.stderr)):
+            result = set_up(arguments)
         shown = [json.dumps(result, indent=2)] if arguments.json else _lines(result)
         streams.write("".join(f"{line}\n" for line in shown), sys.stdout)
     except WorkDataHubError as error:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from work_data_hub.cli import streams
+from work_data_hub.cli import screen, streams
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from work_data_hub.errors import WorkDataHubError
 
+_STYLES = {"error:": "bold red", "hint:": "bold cyan"}
 SCHEMA = 1
 """The version of what `--json` prints; raised when a field goes or changes its meaning."""
 
@@ -52,7 +53,12 @@ def write_fault(
         with suppress(streams.OutputError):
             _write_json(out, verb, error.exit_code, _fault_data(error))
             return
-    streams.say(f"{error.for_people()}\n", err)
+    words = error.for_people()
+    for name, style in _STYLES.items():
+        if words.startswith(name):
+            words = screen.styled(name, style, err) + words.removeprefix(name)
+        words = words.replace(f"\n{name}", f"\n{screen.styled(name, style, err)}", 1)
+    streams.say(f"{words}\n", err)
 
 
 def _fault_data(error: WorkDataHubError) -> dict[str, Any]:

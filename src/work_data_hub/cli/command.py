@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from work_data_hub import patience
 from work_data_hub.cli import streams
 from work_data_hub.cli.answer import write_fault
 from work_data_hub.cli.parser import parse, verb_of
@@ -34,7 +35,8 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
     try:
         call = parse(given, prog)
         as_json = call.json
-        answer = verb_of(call).answer(call)
+        with patience.listening(_say_quietly if call.quiet else _say):
+            answer = verb_of(call).answer(call)
         answer.write(call.verb, sys.stdout, as_json=as_json, is_quiet=call.quiet)
     except SystemExit as end:  # help and version
         return int(end.code or 0)
@@ -54,6 +56,14 @@ def run(prog: str = "wdh") -> None:
     """Be the process: the console command's entry point."""
     streams.prepare()
     sys.exit(main(prog=prog))
+
+
+def _say(what: str) -> None:
+    streams.say(f"{what} ...\n", sys.stderr)
+
+
+def _say_quietly(_what: str) -> None:
+    """Say nothing."""
 
 
 def _interruption(error: KeyboardInterrupt, call: argparse.Namespace | None) -> WorkDataHubError:

@@ -54,3 +54,33 @@ def console(stream: TextIO) -> Console:
         emoji=False,
         markup=False,
     )
+
+
+def styled(text: str, style: str, stream: TextIO) -> str:
+    """Return a text as a stream shows it in rich's style; unchanged where it has no colour."""
+    if not text or not has_colour(stream):
+        return text
+    from rich.color import ColorSystem
+    from rich.style import Style
+
+    return Style.parse(style).render(text, color_system=ColorSystem.STANDARD)
+
+
+def cut(text: str, stream: TextIO) -> str:
+    """Return a line no wider than a terminal, with an ellipsis; whole where nothing is cut off.
+
+    It is cut before it has a style.
+    """
+    width = columns(stream)
+    return text if not is_live(stream) or len(text) <= width else f"{text[: width - 1]}…"
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in few letters: 12 s, 2:05 min, 1:02:05 h."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}:{rest:02} min"
+    return f"{minutes // 60}:{minutes % 60:02}:{rest:02} h"

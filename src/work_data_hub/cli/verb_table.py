@@ -76,7 +76,7 @@ NOUNS = {
             "look": {
                 "show": Entry("show all that a revision says of itself", "files"),
                 "current": Entry("show the revisions that the database is at", "look"),
-                "history": Entry("list the revisions, the newest first", "files"),
+                "history": Entry("list the revisions, as a graph on a terminal", "history"),
                 "heads": Entry("list the revisions that no other builds on", "files"),
                 "journal": Entry("list what was run or tried on the database", "look"),
             },

@@ -26,7 +26,10 @@ def test_status_of_an_empty_database_shows_what_is_pending(
 ) -> None:
     said = wdh("status", url=database_url)
     assert said.exit_code == 0
-    assert f"Pending      {HEAD} Create core tables." in said.out
+    assert "Pending      1 revision; `wdh db upgrade` applies them\n" in said.out
+    assert f"             {HEAD} Create core tables.\n" in said.out
+    assert "Revision     base: it is new\n" in said.out
+    assert "Wrong" not in said.out
     assert "(DATABASE_URL" in said.out
     assert "not recorded yet" in said.out
     checked = wdh("status", "--check", "--json", url=database_url)
@@ -36,7 +39,7 @@ def test_status_of_an_empty_database_shows_what_is_pending(
         assert not engine.exists(database_url)
 
 
-def test_status_at_head_is_clear_and_shows_the_last_runs(
+def test_status_at_head_is_clear_and_has_the_last_runs_for_programs(
     wdh: Callable[..., Any], database_url: URL
 ) -> None:
     migration_runner.upgrade(database_url)
@@ -47,7 +50,7 @@ def test_status_at_head_is_clear_and_shows_the_last_runs(
     assert f"Revision     {HEAD} (head)" in said.out
     assert "Environment  dev" in said.out
     assert "Pending      nothing" in said.out
-    assert said.out.count("Run          ") == 5
+    assert "Run " not in said.out
     assert "Wrong" not in said.out
     data = wdh("status", "--json", url=database_url).data
     assert (data["is_clear"], data["revisions"], data["heads"]) == (True, [HEAD], [HEAD])

@@ -1,4 +1,4 @@
-"""The verbs that need the revision files and no database: heads, history, show, edit."""
+"""The verbs that need the revision files and no database: heads, show, edit."""
 
 from __future__ import annotations
 
@@ -21,24 +21,6 @@ def heads(call: Namespace) -> Answer:
 
     found = revision_listing.heads(project_config.find(call.config))
     return Answer({"heads": list(found)}, found or ("there is no revision",), bare=found)
-
-
-@verb(examples=("wdh db history", "wdh db history --quiet   # ids alone"))
-def history(call: Namespace) -> Answer:
-    """List the revisions, the newest first."""
-    from work_data_hub.io.schema.alembic_bridge import revision_listing
-
-    revisions = revision_listing.history(project_config.find(call.config))[::-1]
-    lines = [
-        f"{each.revision}{' (head)' if each.is_head else ''}  {each.description}".rstrip()
-        for each in revisions
-    ]
-    bare = [each.revision for each in revisions]
-    return Answer(
-        {"revisions": [_data(each) for each in revisions]},
-        lines or ("there is no revision",),
-        bare=bare,
-    )
 
 
 _REVISION = argument(

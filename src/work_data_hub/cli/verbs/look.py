@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from work_data_hub.cli import project_config
+from work_data_hub.cli import project_config, screen
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import argument, verb
 
 if TYPE_CHECKING:
     from argparse import Namespace
+    from pathlib import Path
 
     from work_data_hub.domain.run.plan import Step
     from work_data_hub.io.schema.first_look.verdict import Standing
     from work_data_hub.io.schema.record.journal import JournalEntry
     from work_data_hub.io.schema.record.status import DatabaseStatus
 
+_SHOWN_PENDING = 10
 # What the first schema of the JSON calls a problem, where it is not called by its code.
 _KINDS = {"ahead": "ahead-of-the-code", "vanished": "edited"}
 
@@ -25,6 +29,16 @@ def _row_count(text: str) -> int:
     if not text.isdecimal() or int(text) == 0:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of rows: write 1 or more")
     return int(text)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time: write 2026-01-31, or 2026-01-31T14:30+01:00"
+        ) from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
 @verb(
@@ -90,25 +104,70 @@ def check(call: Namespace) -> Answer:
 
 @verb(
     argument("--last", type=_row_count, metavar="N", help="only the last N rows"),
-    examples=("wdh db journal", "wdh db journal --last 5"),
+    argument(
+        "--since", type=_moment, metavar="TIME", help="from then on: 2026-01-31, or with a time"
+    ),
+    argument("--until", type=_moment, metavar="TIME", help="before then; without a zone it is UTC"),
+    argument("--revision", metavar="ID", help="of this revision, or of those that begin so"),
+    argument("--failed", action="store_true", help="only what failed"),
+    examples=(
+        "wdh db journal",
+        "wdh db journal --last 5",
+        "wdh db journal --failed --since 2026-01-31",
+    ),
 )
 def journal(call: Namespace) -> Answer:
     """List the steps that were run or tried, the oldest first."""
     from work_data_hub.io.schema import migration_runner
 
     ini = project_config.find(call.config)
-    entries = migration_runner.journal(call.database_url, last=call.last, alembic_ini=ini)
-    lines = [journal_line(entry) for entry in entries]
-    data = [_entry(entry) for entry in entries]
-    return Answer({"journal": data}, lines or ("nothing was run yet",), bare=lines)
+    is_whole = not (call.since or call.until or call.revision or call.failed)
+    last = call.last if is_whole else None
+    entries = [
+        entry
+        for entry in migration_runner.journal(call.database_url, last=last, alembic_ini=ini)
+        if _is_wanted(entry, call)
+    ][-call.last if call.last else 0 :]
+    told = {} if call.json or not entries else _descriptions(ini)
+    lines = [journal_line(entry, told.get(entry.revision, "")) for entry in entries]
+    nothing = "nothing was run yet" if is_whole else "nothing of that is in the journal"
+    return Answer(
+        {"journal": [_entry(entry) for entry in entries]}, lines or (nothing,), bare=lines
+    )
 
 
-def journal_line(entry: JournalEntry) -> str:
+def _is_wanted(entry: JournalEntry, call: Namespace) -> bool:
+    return (
+        (call.since is None or entry.started_at >= call.since)
+        and (call.until is None or entry.started_at < call.until)
+        and entry.revision.startswith(call.revision or "")
+        and (entry.outcome == "failed" or not call.failed)
+    )
+
+
+def _descriptions(ini: Path) -> dict[str, str]:
+    """Return what each revision does, as far as the files can be read."""
+    from work_data_hub.errors import WorkDataHubError
+    from work_data_hub.io.schema.alembic_bridge import revision_listing
+
+    try:
+        return {each.revision: each.description for each in revision_listing.history(ini)}
+    except WorkDataHubError:
+        return {}
+
+
+def journal_line(entry: JournalEntry, description: str = "") -> str:
     """Return a row of the journal as a line of text."""
     detail = f": {entry.detail}" if entry.detail else ""
+    told = f" {description.splitlines()[0]}" if description else ""
+    who = f"{entry.os_user}@{entry.host}"
+    if entry.database_user:
+        who += f" as {entry.database_user}"
+    failed = "bold red" if entry.outcome == "failed" else ""
     return (
-        f"{entry.started_at:%Y-%m-%d %H:%M:%S} UTC {entry.outcome:<6} {entry.direction} "
-        f"{entry.revision} ({entry.duration_ms / 1000:.2f} s, {entry.os_user}@{entry.host}){detail}"
+        f"{entry.started_at:%Y-%m-%d %H:%M:%S} UTC"
+        f" {screen.styled(f'{entry.outcome:<6}', failed, sys.stdout)} {entry.direction}"
+        f" {entry.revision}{told} ({entry.duration_ms / 1000:.2f} s, {who}){detail}"
     )
 
 
@@ -149,19 +208,32 @@ def _data(found: DatabaseStatus) -> dict[str, Any]:
 
 def _lines(found: DatabaseStatus) -> list[str]:
     there = "" if found.exists else ", not there yet"
-    at_head = " (head)" if found.is_clear else ""
+    at = ", ".join(found.versions) or ("base: it is new" if found.is_new else "base (no revision)")
     lines = [
         f"Database     {found.database}  ({found.source}{there})",
         f"Environment  {found.environment or 'not recorded yet'}  (session: {found.session})",
-        f"Revision     {', '.join(found.versions) or 'base (no revision)'}{at_head}",
+        f"Revision     {at}{' (head)' if found.is_clear else ''}",
+        *_pending_lines(found),
     ]
-    lines += [f"Pending      {step.revision} {step.description}".rstrip() for step in found.pending]
-    if not found.pending:
-        lines.append("Pending      nothing")
-    lines += [f"Run          {journal_line(entry)}" for entry in found.last_runs]
     for problem in found.problems:
-        lines += [f"Wrong        {problem}", f"  hint       {problem.hint}"]
+        if problem.code == "not-recorded" and found.is_new:
+            continue  # the first run records it
+        wrong = screen.styled("Wrong", "bold red", sys.stdout)
+        lines += [f"{wrong}        {problem}", f"  hint       {problem.hint}"]
     return lines
+
+
+def _pending_lines(found: DatabaseStatus) -> list[str]:
+    count = len(found.pending)
+    if not count:
+        return ["Pending      nothing"]
+    shown = found.pending[:_SHOWN_PENDING]
+    said = f"{count} revision{'s' * (count > 1)}; `wdh db upgrade` applies them"
+    lines = [f"Pending      {screen.styled(said, 'yellow', sys.stdout)}"]
+    lines += [f"             {step.revision} {step.description}".rstrip() for step in shown]
+    if count > len(shown):
+        lines.append(f"             and {count - len(shown)} more")
+    return [lines[0], *(screen.cut(line, sys.stdout) for line in lines[1:])]
 
 
 def _step(step: Step) -> dict[str, str]:

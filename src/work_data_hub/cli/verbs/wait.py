@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from work_data_hub import patience
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import argument, verb
@@ -63,6 +64,7 @@ def wait(call: Namespace) -> Answer:
             return Answer(data, (f"the database is at head (waited {waited:.1f} s)",))
         if waited >= call.timeout or isinstance(fault, _LASTING):
             raise fault
+        patience.say(f"waiting: {fault.message}")
         time.sleep(min(pause, call.timeout - waited))
         pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 

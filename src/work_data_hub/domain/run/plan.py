@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 Direction = Literal["upgrade", "downgrade", "stamp"]
 Remainder = Literal["nothing", "a part", "a marked part", "all", "unknown"]
@@ -39,10 +42,45 @@ class Plan:
     Attributes:
         current: the revisions that the database is at, before the first step.
         steps: in the order in which they run.
+        expected: the seconds that each will take, as far as they are known; empty: not at all.
     """
 
     current: tuple[str, ...]
     steps: tuple[Step, ...]
+    expected: tuple[float, ...] = ()
+
+    def seconds_left(self, done: int, running: float) -> float | None:
+        """Return the seconds that the run will still take; None where that is not known.
+
+        Args:
+            done: how many steps have ended.
+            running: for how many seconds the next one has been running.
+        """
+        if not self.expected:
+            return None
+        return max(0.0, self.expected[done] - running) + sum(self.expected[done + 1 :])
+
+
+def expected_seconds(
+    steps: Sequence[Step], known: Mapping[tuple[str, str], float]
+) -> tuple[float, ...]:
+    """Return how long steps will take, by what the same or others of their kind took.
+
+    Args:
+        steps: which.
+        known: seconds by revision and direction.
+
+    Returns:
+        For each step its own time, or the mean of its direction; empty where there is neither.
+    """
+    means: dict[str, float] = {}
+    for direction in {step.direction for step in steps}:
+        times = [seconds for (_, kind), seconds in known.items() if kind == direction]
+        if not times:
+            return ()
+        means[direction] = sum(times) / len(times)
+    own = ((step.revision, step.direction) for step in steps)
+    return tuple(known.get(each, means[each[1]]) for each in own)
 
 
 @dataclass(frozen=True)

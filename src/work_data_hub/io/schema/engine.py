@@ -22,6 +22,7 @@ from work_data_hub.config.database_url import (
     with_database,
 )
 from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.patience import say, told_if_slow
 from work_data_hub.redaction import message_without_secrets
 
 if TYPE_CHECKING:
@@ -163,7 +164,8 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
     deadline, is_up = time.monotonic() + wait_seconds, False
     while True:
         try:
-            connection = create_engine(url, read_only=read_only).connect()
+            with told_if_slow(f"connecting to {mask(url)}"):
+                connection = create_engine(url, read_only=read_only).connect()
             break
         except (sa.exc.DBAPIError, sa.exc.ArgumentError, OSError, ValueError, TypeError) as error:
             # The last two are raised for an option in the URL that cannot be read.
@@ -172,6 +174,7 @@ def connect(url: URL, *, read_only: bool = False, wait_seconds: float = 0) -> It
             if is_over or not _may_come(url, error, is_up=is_up):
                 raise fault from error
             log.info("the database does not answer yet: %s", fault.message)
+            say(f"waiting: {fault.message}")
             is_up = not _is_crowded(error) and _lets_others_in(error)
             if not is_up:
                 time.sleep(CONNECT_PAUSE_SECONDS)

@@ -140,7 +140,9 @@ def _failed_revision(
 
 
 def _done(progress: Progress) -> str:
-    return ", ".join(step.revision for step in progress.finished) or "nothing"
+    """Say how many steps were done, and the last: a list of all would bury what went wrong."""
+    *before, last = [step.revision for step in progress.finished] or ["nothing"]
+    return f"{len(before) + 1}, the last {last}" if before else last
 
 
 def _advice(error: Exception) -> str:

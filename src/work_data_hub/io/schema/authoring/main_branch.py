@@ -71,12 +71,12 @@ def main_branch_name(folder: str) -> str | None:
 
 
 def _repository(folder: str) -> bytes | None:
-    return _git(folder, "rev-parse", "--show-toplevel")
+    return ask_git(folder, "rev-parse", "--show-toplevel")
 
 
 def _first_branch(folder: str, names: Sequence[str]) -> str | None:
     for name in names:
-        if _git(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
+        if ask_git(folder, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") is not None:
             return name
     return None
 
@@ -86,14 +86,14 @@ def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes | None]]:
 
     The content is None where git does not have it: a partial clone that cannot fetch it now.
     """
-    listed = _git(folder, "ls-tree", "-r", "-z", branch, "--", ".") or b""
+    listed = ask_git(folder, "ls-tree", "-r", "-z", branch, "--", ".") or b""
     blobs: list[tuple[str, bytes]] = []
     for entry in listed.split(b"\0"):
         about, _, name = entry.partition(b"\t")
         if name.endswith(b".py"):
             blobs.append((os.path.join(folder, os.fsdecode(name)), about.split()[2]))  # noqa: PTH118
     wanted = b"".join(blob + b"\n" for _, blob in blobs)
-    answer = _git(folder, "cat-file", "--batch", given=wanted) or b""
+    answer = ask_git(folder, "cat-file", "--batch", given=wanted) or b""
     position = 0
     for path, _ in blobs:
         start = answer.index(b"\n", position) + 1
@@ -106,15 +106,22 @@ def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes | None]]:
             yield path, answer[start : position - 1]
 
 
-def _git(folder: str, *arguments: str, given: bytes = b"") -> bytes | None:
-    """Return what git says; None when it is not there, or has nothing to say."""
+def ask_git(
+    folder: str, *arguments: str, given: bytes = b"", seconds: float | None = None
+) -> bytes | None:
+    """Return what git says; None when it is not there, or has nothing to say in that time."""
     command = ["git", "-C", folder, *arguments]
     # In a hook they say where the repository is, relative to another folder.
     environment = {name: value for name, value in os.environ.items() if name not in _PLACES}
     try:
         process = subprocess.run(
-            command, input=given, env=environment, capture_output=True, check=False
+            command,
+            input=given,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=seconds,
         )
-    except OSError:
+    except (OSError, subprocess.TimeoutExpired):
         return None
     return process.stdout if process.returncode == 0 else None

@@ -19,6 +19,7 @@ from work_data_hub.domain.record.record import (
 )
 from work_data_hub.io.schema.first_look.libpq import LibpqConnection, NoAnswerError
 from work_data_hub.io.schema.record.question import facts_question
+from work_data_hub.patience import told_if_slow
 
 if TYPE_CHECKING:
     from work_data_hub.config.database_address import DatabaseAddress
@@ -35,7 +36,8 @@ def read_postgresql(address: DatabaseAddress) -> DatabaseRecord | None:
     facts = facts_question("NULL::text", f"'{VERSION_TABLE}'", f"ARRAY[{names}]::name[]")
     facts = f"SELECT row_to_json(facts) FROM ({facts}) AS facts"  # noqa: S608  # no input in it
     try:
-        with LibpqConnection(options) as connection:
+        asked = told_if_slow(f"connecting to {address.masked()}")
+        with asked, LibpqConnection(options) as connection:
             found = json.loads(connection.ask(facts))
             schema = found["schema"]
             # Another schema may hold another history, whose identity counts too.

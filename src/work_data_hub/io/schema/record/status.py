@@ -48,6 +48,7 @@ class DatabaseStatus:
         problems: what is wrong: ``not-recorded``, ``record-removed``, ``other-environment``,
             ``record-hidden``, ``ahead``, ``several-heads``, ``interrupted``, ``edited``,
             ``vanished``.
+        is_new: whether nothing is in it yet: that it is not recorded is then no fault.
     """
 
     database: str
@@ -60,6 +61,7 @@ class DatabaseStatus:
     pending: tuple[Step, ...]
     last_runs: tuple[JournalEntry, ...]
     problems: tuple[Finding, ...]
+    is_new: bool = False
 
     @property
     def is_clear(self) -> bool:
@@ -100,6 +102,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         pending=() if unknown else _pending(view, versions),
         last_runs=tuple(journal.entries(LAST_RUNS)) if journal else (),
         problems=tuple(problems),
+        is_new=not (facts.has_tables or facts.framework_tables or target.hidden),
     )
 
 

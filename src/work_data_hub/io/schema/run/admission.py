@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from work_data_hub.domain.finding import WARNING
 from work_data_hub.domain.run import protection
+from work_data_hub.domain.run.plan import expected_seconds
 from work_data_hub.errors import HistoryError, RefusedError
 from work_data_hub.io.schema.locks.advisory_lock import lock_key
 from work_data_hub.io.schema.record import history_check, identity
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.request import Permissions
     from work_data_hub.io.schema.record.facts import DatabaseFacts
+    from work_data_hub.io.schema.record.journal import JournalEntry
 
 log = logging.getLogger(__name__)
 
@@ -124,8 +127,11 @@ class Admission:
                 identity.record(connection, schema, recorded)
             self.journal.add(recorded.id, "record", detail=f"{before} -> {wanted}")
 
-    def admit(self, plan: Plan, context: MigrationContext) -> None:
+    def admit(self, plan: Plan, context: MigrationContext) -> Plan:
         """Decide; then record identity, and what was applied before.
+
+        Returns:
+            The plan, with the time that the journal lets expect.
 
         Raises:
             WorkDataHubError: the plan may not run; nothing was changed.
@@ -142,8 +148,10 @@ class Admission:
         self._record_identity()
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
-        self._check_history(context.get_current_heads())
+        entries = self._check_history(context.get_current_heads())
         self.view.connection.commit()
+        took = {(row.revision, row.direction): row.duration_ms / 1000 for row in entries}
+        return replace(plan, expected=expected_seconds(plan.steps, took))
 
     def _create_tables(self) -> None:
         if self.facts.has_framework_tables:
@@ -166,7 +174,7 @@ class Admission:
         if not identity.is_recorded(self.view.connection, self.schema, wanted):
             identity.record(self.view.connection, self.schema, wanted)
 
-    def _check_history(self, heads: tuple[str, ...]) -> None:
+    def _check_history(self, heads: tuple[str, ...]) -> list[JournalEntry]:
         scripts = self.view.scripts
         applied = history_check.applied_scripts(scripts, heads)
         entries = self.journal.deciding()
@@ -177,6 +185,7 @@ class Admission:
         found = history_check.findings(entries, applied, scripts, self.view.settings)
         for revision, finding in found.items():
             self._judge(revision, finding)
+        return entries
 
     def _judge(self, revision: str, finding: Finding) -> None:
         if revision in self._permissions.accept:

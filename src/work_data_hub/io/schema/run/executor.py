@@ -53,7 +53,8 @@ class Execution:
 
     Args:
         plan_steps: Alembic's own function that turns the current heads into steps.
-        admit: raises when the plan may not run; called under the run lock, before the first step.
+        admit: raises when the plan may not run, and returns it with the time that is expected;
+            called under the run lock, before the first step.
         guard: what stands around the steps.
         retries: when a step that did not get its locks is tried again.
         observer: is told how the run goes.
@@ -64,7 +65,7 @@ class Execution:
         self,
         plan_steps: Steps,
         *,
-        admit: Callable[[Plan, MigrationContext], None],
+        admit: Callable[[Plan, MigrationContext], Plan],
         guard: Guard,
         retries: Retries,
         observer: RunObserver,
@@ -109,7 +110,7 @@ class Execution:
         """Wait when a step did not get its locks; raise for every other error."""
         blocker = self._guard.blocked_by()
         self._progress.left = self._guard.fail(failed, error)
-        if _was_interrupted(error):
+        if was_interrupted(error):
             raise KeyboardInterrupt from error
         if self._progress.left != "nothing" or not self._guard.is_lock_failure(error):
             raise error
@@ -133,7 +134,7 @@ class Execution:
             progress.plan = plan_of(heads)
             planned = list(self._plan_steps(heads, context))
             progress.plan = plan_of(heads, planned)
-            self._admit(progress.plan, context)
+            progress.plan = self._admit(progress.plan, context)
             self._planned = planned
             self._observer.planned(progress.plan)
         rest = list(zip(self._planned, progress.plan.steps, strict=True))[len(progress.finished) :]
@@ -161,7 +162,7 @@ def plan_of(heads: tuple[str, ...], steps: Iterable[MigrationStep] = ()) -> Plan
     return Plan(tuple(heads), tuple(_described(step) for step in steps))
 
 
-def _was_interrupted(error: BaseException | None) -> bool:
+def was_interrupted(error: BaseException | None) -> bool:
     """Whether Ctrl-C is behind an error: what unwinds after it may fail and take its place."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__

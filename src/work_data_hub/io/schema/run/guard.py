@@ -14,6 +14,7 @@ from work_data_hub.io.schema.engine import said
 from work_data_hub.io.schema.locks.blocker_watch import BlockerWatch
 from work_data_hub.io.schema.locks.retries import is_lock_failure
 from work_data_hub.io.schema.record import history_check
+from work_data_hub.io.schema.run.executor import was_interrupted
 from work_data_hub.io.schema.run.partial_revisions import PartialRevisions
 from work_data_hub.io.schema.run.session_settings import SessionSettings
 from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
@@ -166,7 +167,7 @@ class RunGuard:
             outcome="failed",
             started_at=self._started_at,
             source=self._source,
-            detail=scrub(f"{type(error).__name__}: {said(error)}", self._connection.engine.url),
+            detail=scrub(_why(error), self._connection.engine.url),
         )
 
     def give_way(self) -> None:
@@ -189,3 +190,10 @@ class RunGuard:
                 "the revision ended its own transaction by a rollback",
                 hint="remove the rollback; raise an exception to undo a revision",
             )
+
+
+def _why(error: BaseException) -> str:
+    """Say for the journal why a step failed."""
+    if was_interrupted(error):
+        return "interrupted (Ctrl-C)"
+    return f"{type(error).__name__}: {said(error)}"
