@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+import pytest
+
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
 from work_data_hub.domain.revisions.head_file import HeadFile, read_heads, write_heads
 from work_data_hub.domain.revisions.history import History
@@ -111,6 +113,26 @@ def test_a_head_file_that_disagrees_or_is_in_conflict_is_a_finding() -> None:
     found = history(a=Declared("a"))
     assert codes(found, HeadFile(("b",), None)) == ["head-file"]
     assert codes(found, HeadFile(("a",), 3)) == ["head-file-conflict"]
+
+
+@pytest.mark.parametrize(
+    ("said", "files", "message"),
+    [
+        ((), {"a": Declared("a")}, "it says none, the heads are a"),
+        (("b", "c"), {"a": Declared("a")}, "it says b, c, the heads are a"),
+        (("b",), {}, "it says b, the heads are none"),
+    ],
+)
+def test_a_head_file_that_disagrees_is_told_apart_in_words(
+    said: tuple[str, ...], files: dict[str, Declared], message: str
+) -> None:
+    (finding,) = verify_files(
+        history(**files),
+        ("/heads.txt", HeadFile(said, None)),
+        by_the_rule=False,
+        has_main_branch=lambda: True,
+    )
+    assert finding.message == message
 
 
 def test_a_head_file_tells_its_heads_in_every_style_of_conflict() -> None:

@@ -51,7 +51,10 @@ def test_staging_and_prod_are_only_destroyed_by_name(environment: EnvironmentCla
     assert refusal is not None
     assert "'hub'" in refusal.reason
     assert "confirm=hub" in refusal.way_out
-    assert check_destructive(target(environment), "downgrade x", "other") is not None
+    assert "is not its name" not in refusal.reason
+    other = check_destructive(target(environment), "downgrade x", "other")
+    assert other is not None
+    assert "('other' is not its name)" in other.reason
     assert check_destructive(target(environment), "downgrade x", "") is not None
     assert check_destructive(target(environment), "downgrade x", "hub") is None
 

@@ -248,14 +248,33 @@ def test_an_identity_in_another_schema_is_left_to_the_run(
         execute(postgresql_url, f"DROP OWNED BY {role}", f"DROP ROLE {role}")
 
 
+@pytest.mark.parametrize(
+    "names", [("DATABASE_URL",), ("WDH_DATABASE__URI",), ("DATABASE_URL", "WDH_DATABASE__URI")]
+)
+def test_either_variable_names_the_database(
+    project: Path, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch, names: tuple[str, ...]
+) -> None:
+    upgrade(project, sqlite_url)
+    for name in ("DATABASE_URL", "WDH_DATABASE__URI"):
+        monkeypatch.delenv(name, raising=False)
+    for name in names:
+        monkeypatch.setenv(name, text(sqlite_url))
+    assert look(project / "alembic.ini") is not None
+    monkeypatch.setenv("DATABASE_URL", text(sqlite_url))
+    monkeypatch.setenv("WDH_DATABASE__URI", "sqlite:///another.db")
+    assert look(project / "alembic.ini") is None
+
+
 def test_foreign_code_of_env_py_may_decide_on_the_database_where_nothing_has(
     project: Path,
 ) -> None:
     env = project / "io/schema/migrations/env.py"
     env.write_text("import json\n" + env.read_text())
     ini = project / "alembic.ini"
-    upgrade(project, sa.make_url(f"sqlite:///{project / 'workdatahub_dev.db'}"))
+    default = f"sqlite:///{project / 'workdatahub_dev.db'}"
+    upgrade(project, sa.make_url(default))
     assert look(ini) is None
+    assert look(ini, default) is not None
     env.write_text(env.read_text().replace("import json\n", ""))
     assert look(ini) is not None
 

@@ -154,3 +154,14 @@ def test_a_lock_file_that_we_may_not_even_read_says_whose_it_is(
     with pytest.raises(DatabaseUnavailableError) as unavailable:
         FileLock(database).try_to_take()
     assert "chmod a+r" in unavailable.value.hint
+
+
+def test_a_fault_without_a_number_is_worded(
+    database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: Any) -> int:
+        raise OSError("the disk is on fire")
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(DatabaseUnavailableError, match=r"cannot open .* \(unknown\)"):
+        FileLock(database).try_to_take()

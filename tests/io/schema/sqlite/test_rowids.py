@@ -211,3 +211,25 @@ def test_where_nothing_looks_for_them_a_rebuild_by_hand_may_count_anew(project: 
     project.existing(DOCS.format(columns="id TEXT PRIMARY KEY, body", options=""))
     project.existing(by_hand())
     assert project.sql("SELECT rowid FROM docs") == [(1,), (2,), (3,)]
+
+
+def test_a_rebuild_by_hand_may_rename_the_key_and_keep_the_numbers(documents: Project) -> None:
+    """Also where a row has the old name of the key for its key: SQLite takes "id" for a text."""
+    documents.existing("INSERT INTO docs (rowid, id, body) VALUES (2, 'id', 'beta')")
+    script = by_hand("rowid, name, body", "rowid, id, body").replace("(id TEXT", "(name TEXT")
+    documents.existing(script)
+    assert documents.sql("SELECT rowid, name FROM docs") == [
+        (1, "u1"),
+        (2, "id"),
+        (3, "u3"),
+        (4, "u4"),
+    ]
+    assert found(documents) == [("gamma",)]
+
+
+def test_a_batch_that_is_to_have_no_numbers_may_have_any_type_of_key(project: Project) -> None:
+    project.existing("CREATE TABLE t (id INTEGER PRIMARY KEY, a)\n\nINSERT INTO t VALUES (7, 1)")
+    without = {"table_kwargs": '{"sqlite_with_rowid": False}'}
+    project.batch("alter_column('id', type_=sa.BigInteger())", table="t", **without)
+    assert project.sql("SELECT * FROM t") == [(7, 1)]
+    assert "WITHOUT ROWID" in project.sql("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0]
