@@ -114,6 +114,17 @@ def test_an_accepted_edit_and_a_stamp_are_no_reason_to_look_again(
     assert look(ini, text(settled)) is not None
 
 
+def test_a_file_that_was_applied_before_a_stamp_may_go(
+    project: Path, settled: URL, run_alembic: Any
+) -> None:
+    ini = project / "alembic.ini"
+    run_alembic(project, settled, "stamp", "20260101_0000")
+    (project / LAST_FILE).unlink()
+    assert look(ini, text(settled)) is not None
+    assert upgrade(project, settled) == ()
+    assert migration_runner.status(settled, alembic_ini=ini).is_clear
+
+
 def edit(project: Path) -> None:
     file = project / LAST_FILE
     file.write_text(file.read_text().replace("    pass", "    return None"))
