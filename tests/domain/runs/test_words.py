@@ -26,7 +26,13 @@ def test_an_entry_comes_back_from_its_line() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "{", "1", "[]", '{"run": {}, "metrics": []}', '{"run": 1, "metrics": [1]}']
+    "line",
+    [
+        *("", "{", "1", "[]", '{"run": {}, "metrics": []}', '{"run": 1, "metrics": [1]}'),
+        '{"run": {"status": "running"}, "metrics": []}',
+        '{"run": {"status": 1, "execution_id": "1"}, "metrics": []}',
+        '{"run": {"status": "running", "execution_id": "1"}, "metrics": [{}]}',
+    ],
 )
 def test_what_is_no_entry_is_refused(line: str) -> None:
     with pytest.raises(ValueError, match=r"no entry|Expecting"):

@@ -227,6 +227,14 @@ def test_a_name_that_is_no_file_is_said(migrated_database: URL, tmp_path: Path) 
         flush(run_database(migrated_database), [tmp_path / "none"])
 
 
+def test_a_spool_folder_that_goes_while_a_file_is_made_is_said(
+    spool: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(spool), "mkdir", lambda *_, **__: None)
+    with pytest.raises(FileNotFoundError):
+        SpoolFile.of_run("1", "sqlite:///a")
+
+
 def test_a_forked_child_keeps_no_file_locked(spool: Path) -> None:
     file = SpoolFile.of_run("1", "sqlite:///a")
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[file._descriptor]) as child:

@@ -18,13 +18,20 @@ from work_data_hub.io.schema.alembic_bridge.call import (
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import sqlalchemy as sa
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
 
-def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: Any) -> None:
+def run(
+    context: Any,
+    *,
+    target_metadata: sa.MetaData | Sequence[sa.MetaData] | None = None,
+    **options: Any,
+) -> None:
     """Do what Alembic was asked to do, with the package's guarantees.
 
     An env.py needs nothing else::
@@ -36,7 +43,8 @@ def run(context: Any, *, target_metadata: sa.MetaData | None = None, **options: 
 
     Args:
         context: the module ``alembic.context``.
-        target_metadata: the tables that autogenerate and check compare with.
+        target_metadata: the tables that autogenerate and check compare with; of several
+            libraries, a list.
         options: further options of Alembic's ``EnvironmentContext.configure``.
 
     Raises:
@@ -78,7 +86,9 @@ def _refuse_replacements(options: dict[str, Any]) -> None:
 
 
 def _configuration(
-    environment: EnvironmentContext, target_metadata: sa.MetaData | None, options: dict[str, Any]
+    environment: EnvironmentContext,
+    target_metadata: sa.MetaData | Sequence[sa.MetaData] | None,
+    options: dict[str, Any],
 ) -> Configuration:
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
     from work_data_hub.io.schema.authoring import writer
