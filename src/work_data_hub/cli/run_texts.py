@@ -16,18 +16,20 @@ if TYPE_CHECKING:
     from work_data_hub.io.runs.run_list import Metric, Run
 
 _ID_LETTERS = 8
+_STYLES = {"failed": "bold red", "running": "yellow"}
 
 
 def run_line(run: Run) -> str:
     """Return a run as a line: how its id ends, when, status, how long, and what is to be known."""
     short = str(run.execution_id)[-_ID_LETTERS:]
     when, took = _time(run.started_at), _took(run.duration)
-    line = f"{short}  {when}  {run.status:<9} {took:>8}  {run.pipeline}"
+    line = f"{short}  {when}  {run.status:<9} {took:>9}  {run.pipeline}"
     if counts := _counts(run.row_counts):
         line += f" ({counts})"
     if note := _note(run):
         line += f": {note}"
-    return _cut(line)
+    shown = screen.styled(run.status, _STYLES.get(run.status, ""), sys.stdout)
+    return screen.cut(line, sys.stdout).replace(run.status, shown, 1)
 
 
 def run_lines(run: Run, metrics: Sequence[Metric]) -> list[str]:
@@ -138,16 +140,4 @@ def _time(moment: datetime) -> str:
 
 
 def _took(duration: timedelta | None) -> str:
-    if duration is None:
-        return ""
-    seconds = duration.total_seconds()
-    minutes, hours = seconds // 60, seconds // 3600
-    if minutes < 1:
-        return f"{seconds:.1f} s"
-    return f"{minutes:.0f} min" if hours < 2 else f"{hours:.0f} h"
-
-
-def _cut(line: str) -> str:
-    """Cut a line to the width of a terminal; a pipe gets all of it."""
-    width = screen.columns(sys.stdout)
-    return f"{line[: width - 1]}…" if screen.is_live(sys.stdout) and len(line) > width else line
+    return "" if duration is None else screen.duration(duration.total_seconds())

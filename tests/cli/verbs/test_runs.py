@@ -10,6 +10,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
+from work_data_hub.cli import screen
 from work_data_hub.cli.verbs.runs import STATUSES
 from work_data_hub.config import get_settings
 from work_data_hub.io.runs import (
@@ -35,7 +36,7 @@ Pipeline   orders_daily
 Status     failed
 Started    2025-11-11 02:00:00 UTC
 Ended      2025-11-11 02:00:12 UTC
-Took       12.0 s
+Took       12 s
 File       orders_2025-11-10.csv
 Rows       read 311, written 0, rejected 311
 Metric     schema_match - (missing=['größe'])
@@ -71,11 +72,25 @@ def test_runs_are_listed_the_newest_first(runs: Callable[..., Any]) -> None:
     lines = runs("list").out.splitlines()
     assert [line[:8] for line in lines] == [digit * 8 for digit in "53214"]
     assert lines[3] == (
-        "11111111  2025-11-10 02:00:00 UTC  success      4 min  orders_daily"
+        "11111111  2025-11-10 02:00:00 UTC  success    4:31 min  orders_daily"
         " (read 12840, written 12838, rejected 2)"
     )
-    assert lines[4].endswith("cancelled   10 min  customers_weekly: stopped by hand")
+    assert lines[4].endswith("cancelled  10:00 min  customers_weekly: stopped by hand")
     assert runs("list", "--quiet").out.splitlines()[3] == FIRST
+
+
+def test_on_a_terminal_a_line_fits_and_what_failed_is_red(
+    runs: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(screen, "is_live", lambda _: True)
+    monkeypatch.setattr(screen, "columns", lambda _: 60)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = runs("list", "--failed").out
+    assert "\x1b[1;31mfailed\x1b[0m" in coloured
+    monkeypatch.setenv("NO_COLOR", "1")
+    (line,) = runs("list", "--failed").out.splitlines()
+    assert len(line) == 60
+    assert line.endswith("…")
 
 
 @pytest.mark.parametrize(
