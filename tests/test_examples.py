@@ -66,9 +66,11 @@ def test_another_project_gets_every_guarantee_by_the_same_few_lines(
     assert rows(database_url) == {}
 
 
-def test_its_new_revisions_keep_their_own_names(bookshop: Path, alembic: Alembic) -> None:
-    assert alembic("upgrade", "head", cwd=bookshop).returncode == 0
-    made = alembic("revision", "--autogenerate", "-m", "more", cwd=bookshop)
+def test_its_new_revisions_keep_their_own_names(
+    bookshop: Path, alembic: Alembic, sqlite_url: URL
+) -> None:
+    assert alembic("upgrade", "head", url=sqlite_url, cwd=bookshop).returncode == 0
+    made = alembic("revision", "--autogenerate", "-m", "more", url=sqlite_url, cwd=bookshop)
     assert made.returncode == 0, made.stderr
     (new,) = (bookshop / "migrations/versions").glob("*_more.py")
     assert len(new.name.split("_")[0]) == 12
@@ -91,11 +93,11 @@ def test_a_database_that_it_managed_before_is_taken_over(
     assert rows(database_url) == {"authors": 1, "books": 0}
 
 
-def test_the_default_database_is_beside_its_own_alembic_ini(
-    bookshop: Path, alembic: Alembic
-) -> None:
-    assert alembic("upgrade", "head", cwd=bookshop).returncode == 0
-    assert (bookshop / "workdatahub_dev.db").exists()
+def test_it_has_no_default_database(bookshop: Path, alembic: Alembic) -> None:
+    refused = alembic("upgrade", "head", cwd=bookshop)
+    assert refused.returncode == 2
+    assert "no database is named" in refused.stderr
+    assert not list(bookshop.rglob("*.db"))
 
 
 def test_its_own_tests_pass_on_both_engines(

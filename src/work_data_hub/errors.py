@@ -6,6 +6,7 @@
     │   └── SettingsError .......... 2  the settings are
     ├── HistoryError ............... 3  unreadable, unknown or several revisions
     ├── RefusedError ............... 4  refused for safety
+    │   └── UnusualEnvError ........ 4  init would lose what env.py does: reasons, text
     ├── LockTimeoutError ........... 5  another run did not end in time
     ├── MigrationFailedError ....... 6  a revision failed: applied, failed, pending
     ├── SeedFailedError ............ 6  a seed file failed: path, line, statement
@@ -81,6 +82,30 @@ class RefusedError(WorkDataHubError):
     """Refused for safety, before anything was touched."""
 
     exit_code = 4
+
+
+class UnusualEnvError(RefusedError):
+    """An env.py that cannot be replaced without a loss.
+
+    Args:
+        message: what is wrong.
+        hint: the way out.
+        reasons: what would be lost, each with its line.
+        text: the env.py that a person begins with.
+    """
+
+    def __init__(self, message: str, *, hint: str, reasons: Sequence[str], text: str) -> None:
+        from work_data_hub.redaction import without_secrets
+
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(map(without_secrets, reasons))
+        self.text = without_secrets(text)
+
+    def for_people(self) -> str:
+        """Return the two lines, every reason, and what to write by hand."""
+        return "\n".join(
+            [super().for_people(), *(f"  {each}" for each in self.reasons), "", self.text]
+        )
 
 
 class LockTimeoutError(WorkDataHubError):

@@ -97,6 +97,8 @@ CALLS = [
     ["reset", "--yes"],
     ["wait", "--timeout", "0.1"],
     ["init"],
+    ["init", "--check"],
+    ["eject"],
 ]
 
 

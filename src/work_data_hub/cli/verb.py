@@ -61,8 +61,8 @@ OF_EVERY_VERB = (
         "--config",
         metavar="FILE",
         type=Path,
-        help="the project's alembic.ini; default: the one in this folder or one above it, else"
-        " WorkDataHub's own",
+        help="the project's alembic.ini; default: the one in this folder or one above it;"
+        " work_data_hub is WorkDataHub's own",
     ),
     argument("--json", action="store_true", help="print the result, or fault, as JSON"),
     argument("--quiet", "-q", action="store_true", help="no progress and no prose"),

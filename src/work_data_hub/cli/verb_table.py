@@ -98,7 +98,8 @@ NOUNS = {
                 "reset": Entry("drop everything and build it again (dev and tests)", "reset"),
             },
             "set up": {
-                "init": Entry("make a project, or an empty folder, use the package", "revisions"),
+                "init": Entry("make a project, or an empty folder, use the package", "project"),
+                "eject": Entry("write a plain env.py of Alembic back, drop nothing", "project"),
                 "completion": Entry("print what makes a shell complete this", "completion"),
             },
         },

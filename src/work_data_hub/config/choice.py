@@ -25,16 +25,23 @@ class Choice(NamedTuple, Generic[T]):
 
 
 def choose(
-    explicit: T | None, explicit_source: str, database_url: str | None, database_uri: str | None
+    explicit: T | None,
+    explicit_source: str,
+    database_url: str | None,
+    database_uri: str | None,
+    own: Choice[T] | None = None,
 ) -> Choice[T]:
-    """Return the explicit choice, else ``DATABASE_URL``, else ``WDH_DATABASE__URI``, else none."""
+    """Return the explicit choice, else ``DATABASE_URL``, else ``WDH_DATABASE__URI``.
+
+    Where none of them is set, what the project says itself (``own``); else none.
+    """
     if explicit is not None:
         return Choice(explicit, explicit_source)
     if database_url is not None:
         return Choice(database_url, "DATABASE_URL")
     if database_uri is not None:
         return Choice(database_uri, "WDH_DATABASE__URI")
-    return Choice(None, "the default")
+    return own or Choice(None, "the default")
 
 
 class Said(NamedTuple):

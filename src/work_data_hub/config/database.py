@@ -46,30 +46,44 @@ def choose_database(
     explicit: str | URL | None = None,
     *,
     explicit_source: str = "the database_url argument",
+    own: Choice[str | URL] | None = None,
+    has_default: bool = True,
     folder: Path | None = None,
 ) -> DatabaseTarget:
     """Decide which database is meant.
 
-    An explicit choice beats ``DATABASE_URL`` beats ``WDH_DATABASE__URI`` beats the SQLite file
-    ``workdatahub_dev.db`` in ``folder``. Nothing else ever replaces an explicit choice.
+    An explicit choice beats ``DATABASE_URL`` beats ``WDH_DATABASE__URI`` beats what the project
+    says itself beats the SQLite file ``workdatahub_dev.db`` in ``folder``. Nothing else ever
+    replaces an explicit choice.
 
     Args:
         settings: the session's settings.
         explicit: what the caller chose, if anything.
         explicit_source: how the caller chose it, in words, for errors.
+        own: what the project says itself, in its env.py or its alembic.ini.
+        has_default: whether that file is meant where nothing is said; only WorkDataHub's own
+            project has one.
         folder: where the default file lies; the settings' own root when left out.
 
     Raises:
-        SettingsError: when what was chosen is no URL or gives a parameter twice, or
-            ``ENVIRONMENT`` is prod and the database is not PostgreSQL.
+        SettingsError: when nothing was chosen and there is no default, what was chosen is no URL
+            or gives a parameter twice, or ``ENVIRONMENT`` is prod and the database is not
+            PostgreSQL.
     """
     chosen: Choice[str | URL] = choose(
         explicit,
         explicit_source,
         _revealed(settings.database_url),
         _revealed(settings.database.uri),
+        own,
     )
     if chosen.value is None:
+        if not has_default:
+            raise SettingsError(
+                "no database is named: this project has no default",
+                hint="set DATABASE_URL, pass --database-url (alembic: -x database_url=URL), or"
+                " write sqlalchemy.url into alembic.ini",
+            )
         file = (folder or settings.root) / DEFAULT_DATABASE
         target = DatabaseTarget(URL.create("sqlite", database=str(file)), chosen.source)
     else:

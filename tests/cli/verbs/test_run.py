@@ -148,13 +148,51 @@ def test_the_project_is_the_nearest_alembic_ini(
     project = make_history([revision_body("pass")])
     inside = project / "io" / "schema"
     assert wdh("heads", project=inside).out == "20260101_0000\n"
-    assert wdh("heads", project=tmp_path).out == f"{HEAD}\n"
+    nowhere = wdh("heads", project=tmp_path)
+    assert (nowhere.exit_code, nowhere.out) == (2, "")
+    assert "there is no alembic.ini in" in nowhere.err
+    own = wdh("heads", "--config", "work_data_hub", project=tmp_path)
+    assert own.out == f"{HEAD}\n"
     named = wdh("heads", "--config", str(project / "alembic.ini"), project=tmp_path)
     assert named.out == "20260101_0000\n"
     missing = wdh("heads", "--config", str(tmp_path / "no.ini"), project=tmp_path)
     assert missing.exit_code == 2
-    wdh("upgrade", project=inside)
-    assert (project / "workdatahub_dev.db").exists()
+
+
+def test_another_project_has_no_default_database_but_what_it_says_itself(
+    wdh: Callable[..., Any], make_history: Callable[..., Path], revision_body: Callable[..., Any]
+) -> None:
+    project = make_history([revision_body("pass")])
+    for verb in ("upgrade", "status", "sql"):
+        said = wdh(verb, project=project)
+        assert (said.exit_code, said.out) == (2, "")
+        assert said.err.startswith("error: no database is named")
+    assert not list(project.rglob("*.db"))
+    ini = project / "alembic.ini"
+    url = "sqlalchemy.url = sqlite:///%(here)s/of_the_project.db"
+    ini.write_text(ini.read_text().replace("[alembic]", f"[alembic]\n{url}", 1))
+    assert wdh("upgrade", project=project / "io").exit_code == 0
+    assert (project / "of_the_project.db").exists()
+    env = project / "io/schema/migrations/env.py"
+    own = f"run(context, default_url='sqlite:///{project}/of_env.db'"
+    env.write_text(env.read_text().replace("run(context", own))
+    assert wdh("upgrade", project=project).exit_code == 0
+    assert (project / "of_env.db").exists()
+
+
+def test_what_the_session_says_goes_before_what_the_project_says(
+    wdh: Callable[..., Any],
+    make_history: Callable[..., Path],
+    revision_body: Callable[..., Any],
+    sqlite_url: URL,
+) -> None:
+    project = make_history([revision_body("pass")])
+    ini = project / "alembic.ini"
+    url = "sqlalchemy.url = sqlite:///%(here)s/of_the_project.db"
+    ini.write_text(ini.read_text().replace("[alembic]", f"[alembic]\n{url}", 1))
+    assert wdh("upgrade", url=sqlite_url, project=project).exit_code == 0
+    assert engine.exists(sqlite_url)
+    assert not (project / "of_the_project.db").exists()
 
 
 def test_a_range_with_two_colons_is_refused_in_words(wdh: Callable[..., Any]) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from work_data_hub.domain.project.env_file import read_env_file
-from work_data_hub.domain.project.env_rewrite import UnusualEnvError, new_env, rewrite_env
+from work_data_hub.domain.project.env_rewrite import IrreplaceableEnvError, new_env, rewrite_env
 
 ENV = """
 import os
@@ -39,8 +39,9 @@ def run_migrations_offline():
 
 
 def run_migrations_online():
-    local = {"a": 1}
-    with engine_from_config({}, poolclass=pool.NullPool).connect() as connection:
+    local = {"a": "app."}
+    engine = engine_from_config(config.get_section("alembic"), poolclass=pool.NullPool)
+    with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=target_metadata,
                           render_as_batch=True, include_object=include_object,
                           compare_type=True, user_module_prefix=local["a"],
@@ -83,16 +84,17 @@ def include_object(object, name, type_, reflected, compare_to):
 run(
     context,
     target_metadata=Base.metadata,
-    compare_type=True,
     render_as_batch=True,
     include_object=include_object,
+    compare_type=True,
+    user_module_prefix={'a': 'app.'}['a'],
+    default_url=url,
 )
 '''
     )
     assert made.left == (
-        "line 17: config.set_main_option('sqlalchemy.url', url)",
-        "line 39: user_module_prefix=local['a']",
-        "line 40: transaction_per_migration: the package decides it",
+        "line 29: compare_type=False, for --sql only",
+        "line 41: transaction_per_migration: the package decides it",
     )
     assert read_env_file(made.text.encode()).hands_over
     assert not read_env_file(ENV.encode()).hands_over
@@ -100,16 +102,20 @@ run(
 
 def test_metadata_that_is_put_together_keeps_its_name() -> None:
     source = b"from app import a\ntarget_metadata = [a.x, a.y]\nfrom alembic import context\n"
-    made = rewrite_env(source + b"context.configure(target_metadata=target_metadata)\n")
+    made = rewrite_env(
+        source + b"context.configure(connection=a.e.connect(), target_metadata=target_metadata)\n"
+    )
     assert "target_metadata = [a.x, a.y]\n" in made.text
-    assert made.text.endswith("run(context, target_metadata=target_metadata)\n")
+    assert made.text.endswith(
+        "run(context, target_metadata=target_metadata, default_url=a.e.url)\n"
+    )
 
 
 def test_a_name_of_the_projects_own_that_is_run_is_respected() -> None:
-    source = b"from app import run, m\ncontext.configure(target_metadata=m)\n"
+    source = b"from app import run, m, e\ncontext.configure(e.connect(), target_metadata=m)\n"
     made = rewrite_env(source).text
     assert "import run as run_guarded\n" in made
-    assert made.endswith("run_guarded(context, target_metadata=m)\n")
+    assert made.endswith("run_guarded(context, target_metadata=m, default_url=e.url)\n")
 
 
 @pytest.mark.parametrize(
@@ -121,7 +127,7 @@ def test_a_name_of_the_projects_own_that_is_run_is_respected() -> None:
     ],
 )
 def test_what_is_of_no_known_shape_is_said(source: str, reason: str) -> None:
-    with pytest.raises(UnusualEnvError, match=reason):
+    with pytest.raises(IrreplaceableEnvError, match=reason):
         rewrite_env(source.encode())
 
 
@@ -129,14 +135,45 @@ def test_a_new_project_has_no_tables_yet() -> None:
     assert new_env().endswith("\nrun(context, target_metadata=None)\n")
 
 
-def test_what_fills_the_metadata_by_other_statements_is_named() -> None:
-    source = (
-        b"import importlib, models\n"
-        b"for name in ('a', 'b'):\n    importlib.import_module(name)\n"
-        b"try:\n    import models.t\nexcept ImportError:\n    pass\n"
-        b"models.metadata.naming_convention = {}\n"
-        b"from alembic import context\n"
-        b"context.configure(target_metadata=models.metadata)\n"
+def test_what_fills_the_metadata_by_other_statements_is_kept() -> None:
+    filling = (
+        "for name in ('a', 'b'):\n    importlib.import_module(name)\n",
+        "try:\n    import models.t\nexcept ImportError:\n    pass\n",
+        "models.metadata.naming_convention = {}\n",
     )
-    made = rewrite_env(source)
-    assert [line.partition(":")[0] for line in made.left] == ["line 2", "line 4", "line 8"]
+    source = (
+        f"import importlib, models\n{''.join(filling)}from alembic import context\n"
+        "context.configure(models.engine.connect(), target_metadata=models.metadata)\n"
+    )
+    made = rewrite_env(source.encode())
+    assert [text for text in filling if text not in made.text] == []
+    assert made.left == ()
+
+
+@pytest.mark.parametrize(
+    ("option", "carried"),
+    [
+        ("url=os.environ['DATABASE_URL']", None),
+        ("url=config.get_main_option('sqlalchemy.url')", None),
+        ("url=app.URL.replace('%', '%%')", "app.URL"),
+    ],
+)
+def test_a_url_is_carried_where_nothing_else_says_it(option: str, carried: str | None) -> None:
+    source = (
+        "import os, app\nfrom alembic import context\nfrom sqlalchemy import create_engine\n"
+        f"config = context.config\nwith create_engine({option}).connect() as c:\n"
+        "    context.configure(connection=c)\n"
+    )
+    made = rewrite_env(source.encode()).text
+    assert ("default_url=" in made) is (carried is not None)
+    assert carried is None or f"default_url={carried})" in made
+
+
+def test_a_url_whose_percent_signs_are_doubled_elsewhere_is_refused() -> None:
+    source = (
+        "import app\nfrom alembic import context\nurl = app.url.replace('%', '%%') + ''\n"
+        "context.config.set_main_option('sqlalchemy.url', url)\n"
+        "context.configure(connection=app.c)\n"
+    )
+    with pytest.raises(IrreplaceableEnvError, match="line 4: the URL has its % doubled"):
+        rewrite_env(source.encode())

@@ -1,10 +1,9 @@
-"""The verbs that are about revision files and the project: verify, new, merge, rebase, init."""
+"""The verbs that are about revision files and the project: verify, new, merge, rebase."""
 
 from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config, streams
@@ -163,34 +162,6 @@ def rebase(call: Namespace) -> Answer:
     rebasing.rebase(plan)
     done = "done; `git add --all` takes it, and `wdh db verify` looks at it"
     return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
-
-
-@verb(
-    argument(
-        "folder",
-        nargs="?",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="that of alembic.ini (default: this one)",
-    ),
-    argument(
-        "--naming-rule",
-        action="store_true",
-        help="name new revisions of an existing project by their time",
-    ),
-    examples=("wdh db init", "wdh db init my_project --naming-rule"),
-    when_interrupted=_ALL_OR_NOTHING,
-)
-def init(call: Namespace) -> Answer:
-    """Make a project, or an empty folder, use the package."""
-    from work_data_hub.io.schema.authoring.project_setup import set_up
-
-    setup = set_up(call.folder, naming_rule=call.naming_rule)
-    lines = [*setup.done] or [f"{setup.ini}: uses the package already, nothing was changed"]
-    lines += [f"not taken over from the old env.py, {each}" for each in setup.left]
-    data = {"config": str(setup.ini), "done": list(setup.done), "left": list(setup.left)}
-    return Answer(data, lines, bare=[str(setup.ini)])
 
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:

@@ -1,44 +1,40 @@
-"""Makes an env.py of the standard shape hand over to the package, and keeps what is the project's.
+"""Makes an env.py hand over to the package, and keeps what is the project's.
 
-Kept are the metadata and the options that are passed to ``context.configure``, with the imports,
-assignments and functions that they need; and every import of the project's own code, which may be
-what fills the metadata.
+Kept is all that the module does when it is imported, but for what runs the migrations: the imports
+of the project's own code and the statements that fill the metadata; and the options that are passed
+to ``context.configure``, with what they need. What the run did beside that would be lost: then the
+file is not replaced.
 """
 
 from __future__ import annotations
 
 import ast
-import builtins
 import io
 import re
-import sys
 import tokenize
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.domain.project.env_file import ENVIRONMENT, OURS
+from work_data_hub.domain.project.env_file import ENVIRONMENT
+from work_data_hub.domain.project.env_options import passed_options
+from work_data_hub.domain.project.env_run import EXECUTES, run_faults
+from work_data_hub.domain.project.env_syntax import (
+    LIBRARIES,
+    EnvModule,
+    bound,
+    called,
+    calls,
+    shown,
+    used,
+)
+from work_data_hub.domain.project.env_url import sets_url, url_source
+from work_data_hub.domain.project.env_values import Values
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What `environment.run` decides; a project that passed it would leave the guarded run.
-DECIDED_OPTIONS = frozenset(
-    {
-        "as_sql",
-        "connection",
-        "dialect_name",
-        "dont_mutate",
-        "fn",
-        "on_version_apply",
-        "purge",
-        "transaction_per_migration",
-        "transactional_ddl",
-        "url",
-    }
-)
-_SAID_ANYWAY = {"literal_binds", "dialect_opts"}
 _METADATA = "target_metadata"
 _HEAD = '"""Hand Alembic\'s context to the package, where every guarantee lives."""'
-_LIBRARIES = {*OURS, *sys.stdlib_module_names}
+_LOGGING = {"fileConfig", "dictConfig", "basicConfig", "getLogger", "disable_existing_loggers"}
 
 
 class EnvRewrite(NamedTuple):
@@ -55,119 +51,182 @@ class EnvRewrite(NamedTuple):
     left: tuple[str, ...]
 
 
-class UnusualEnvError(Exception):
-    """An env.py that cannot be replaced; its text says why."""
+class IrreplaceableEnvError(Exception):
+    """An env.py that cannot be replaced.
+
+    Args:
+        reasons: why, each with its line.
+        text: the file that a person begins with; it lacks what the reasons name.
+    """
+
+    def __init__(self, reasons: Iterable[str], text: str = "") -> None:
+        self.reasons = tuple(reasons)
+        self.text = text or new_env()
+        super().__init__("; ".join(self.reasons))
 
 
 def new_env() -> str:
     """Return the env.py of a project that has no tables in code yet."""
-    return rewrite_env(b"from alembic import context\ncontext.configure(target_metadata=None)").text
+    return "\n".join([*_beginning("context", "run"), "run(context, target_metadata=None)", ""])
 
 
 def rewrite_env(source: bytes) -> EnvRewrite:
-    """Return what an env.py of the standard shape becomes.
+    """Return what an env.py becomes.
 
     Raises:
-        UnusualEnvError: it is not of that shape, or serves several databases.
+        IrreplaceableEnvError: it does what would be lost, or is no env.py.
     """
     try:
         module = ast.parse(source)
     except (SyntaxError, ValueError) as error:
-        raise UnusualEnvError(f"it is not Python: {error}") from None
-    calls = [node for node in ast.walk(module) if _is_configure(node)]
-    if not calls:
-        raise UnusualEnvError("it does not call context.configure")
-    if _serves_several_databases(module, calls):
-        raise UnusualEnvError("it serves several databases, and the package guards one at a time")
+        raise IrreplaceableEnvError([f"it is not Python: {error}"]) from None
+    env = EnvModule(module)
+    if not env.configures:
+        raise IrreplaceableEnvError(["it does not call context.configure"])
     text = source.decode(tokenize.detect_encoding(io.BytesIO(source).readline)[0])
-    return _Rewriting(module, calls, re.split(r"\r\n|\r|\n", text)).result()  # type: ignore[arg-type]  # all are calls
+    return _Rewriting(env, re.split(r"\r\n|\r|\n", text)).result()
 
 
 class _Rewriting:
     """One env.py on its way."""
 
-    def __init__(self, module: ast.Module, calls: list[ast.Call], lines: list[str]) -> None:
-        self._module = module
+    def __init__(self, env: EnvModule, lines: list[str]) -> None:
+        self._env = env
         self._lines = lines
-        self._bindings = {name: node for node in module.body for name in _bound(node)}
-        self._left: list[tuple[int, str]] = []
-        self._options: dict[str, ast.expr] = {}
-        # What the connected run passes goes before what `--sql` passes.
-        for call in sorted(calls, key=lambda call: "connection" in _keywords(call)):
-            self._take_options(call)
+        values = Values(env)
+        options = passed_options(env, values)
+        url = url_source(env, values)
+        run = run_faults(env, [*options.carried, *url.carried, *values.lifted.values()])
+        self._passed = self._with_metadata(options.values)
+        if url.value is not None:
+            self._passed["default_url"] = url.value
+        self._lifted = values.lifted
+        self._kept = self._keep()
+        self._lost = {*options.lost, *url.faults, *run.lost, *self._lost_outside()}
+        self._named = {*options.named, *run.named}
 
     def result(self) -> EnvRewrite:
-        kept = self._kept()
-        self._name_what_is_left(kept)
-        alias = "run" if "run" not in self._bound_by(kept) else "run_guarded"
-        imported = "run" if alias == "run" else f"run as {alias}"
-        lines = [
-            _HEAD,
-            "",
-            "from alembic import context",
-            f"from {ENVIRONMENT} import {imported}",
-            "",
-        ]
-        was_import = True
-        for node in kept:
-            is_import = isinstance(node, ast.Import | ast.ImportFrom)
-            if not (is_import and was_import):
-                lines.append("")
-            was_import = is_import
-            lines.append(self._written(node))
-        lines += [""] if kept else []
-        arguments = [f"{name}={ast.unparse(value)}" for name, value in self._passed().items()]
-        lines.append(_call(alias, ["context", *arguments]))
-        carried = (*arguments, *(ast.unparse(node).splitlines()[0] for node in kept))
-        left = tuple(f"line {line}: {text}" for line, text in sorted(set(self._left)))
-        return EnvRewrite("\n".join(lines) + "\n", carried, left)
+        text = self._text()
+        if self._lost:
+            raise IrreplaceableEnvError(_with_lines(self._lost), text)
+        arguments = self._arguments()
+        carried = (*arguments, *(shown(node) for node in self._kept))
+        return EnvRewrite(text, carried, _with_lines(self._named))
 
-    def _take_options(self, call: ast.Call) -> None:
-        for name, value in _keywords(call).items():
-            if name in DECIDED_OPTIONS | _SAID_ANYWAY:
-                if name in {"transaction_per_migration", "transactional_ddl", "on_version_apply"}:
-                    self._left.append((value.lineno, f"{name}: the package decides it"))
-            elif self._is_global(value):
-                self._options[name] = value
-            else:
-                self._left.append((value.lineno, f"{name}={ast.unparse(value)}"))
-        if any(keyword.arg is None for keyword in call.keywords):
-            self._left.append((call.lineno, "the ** arguments of context.configure"))
-
-    def _is_global(self, value: ast.expr) -> bool:
-        """Whether an expression means the same at the end of the module."""
-        known = self._bindings.keys() | set(dir(builtins)) | {"context"}
-        bound = {each.arg for each in ast.walk(value) if isinstance(each, ast.arg)}
-        return _used([value]) - bound <= known
-
-    def _passed(self) -> dict[str, ast.expr]:
+    def _with_metadata(self, options: dict[str, ast.expr]) -> dict[str, ast.expr]:
         """Return the arguments of ``run``: the metadata first, by the name that it has."""
-        metadata = self._options.get(_METADATA, ast.Constant(None))
+        metadata = options.pop(_METADATA, ast.Constant(None))
         if isinstance(metadata, ast.Name):
             metadata = self._meaning(metadata)
-        options = {name: value for name, value in self._options.items() if name != _METADATA}
         return {_METADATA: metadata, **options}
 
     def _meaning(self, name: ast.Name) -> ast.expr:
         """Return what a name was set to, where that is as short as the name."""
-        node = self._bindings.get(name.id)
+        nodes = self._env.bindings.get(name.id, [])
+        node = nodes[0] if len(nodes) == 1 else None
         value = node.value if isinstance(node, ast.Assign | ast.AnnAssign) else None
         is_short = isinstance(value, ast.Name | ast.Attribute | ast.Constant)
         return value if value is not None and is_short else name
 
-    def _kept(self) -> list[ast.stmt]:
+    def _keep(self) -> list[ast.stmt]:
         """Return the statements that the new file needs, in their order."""
-        needed = [node for node in self._module.body if _is_own_import(node) or _is_path(node)]
-        waiting = _used([*self._passed().values(), *needed])
-        kept = {id(node) for node in needed}
+        others = [node for node in self._env.body if node not in self._env.running]
+        kept = [node for node in others if self._does_something(node)]
+        waiting = used([*self._passed.values(), *self._lifted.values(), *kept])
         while waiting:
-            node = self._bindings.get(waiting.pop())
-            if node is not None and id(node) not in kept:
-                kept.add(id(node))
-                waiting |= _used([node])
-        return [
-            node for node in self._module.body if id(node) in kept and not _imports_context(node)
-        ]
+            for node in self._env.bindings.get(waiting.pop(), ()):
+                if node not in kept:
+                    kept.append(node)
+                    waiting |= used([node])
+        return [node for node in others if node in kept and not self._imports_context(node)]
+
+    def _does_something(self, node: ast.stmt) -> bool:
+        """Whether a statement may do more than bind a name: by what it imports, or calls."""
+        if isinstance(node, ast.Import):
+            return any(one.name.split(".")[0] not in LIBRARIES for one in node.names)
+        if isinstance(node, ast.ImportFrom):
+            return node.level > 0 or (node.module or "").split(".")[0] not in LIBRARIES
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            return bool(node.decorator_list)
+        if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Await):
+            return False
+        if self._is_logging(node) or self._sets_url(node):
+            return False
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            return not self._only_binds(node)
+        return not isinstance(node, ast.Pass)
+
+    def _only_binds(self, node: ast.Assign | ast.AnnAssign) -> bool:
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        made = [] if node.value is None else calls([node.value])
+        return all(isinstance(target, ast.Name) for target in targets) and all(
+            self._is_of_library(call) for call in made
+        )
+
+    def _is_of_library(self, call: ast.Call) -> bool:
+        """Whether a call is of Alembic, SQLAlchemy or Python: then it fills no metadata."""
+        root = re.split(r"\W", called(call))[0]
+        made = self._env.bindings.get(root, ())
+        is_of_config = root == "config" or root == self._env.context
+        return is_of_config or self._env.is_of_library(root) or not made
+
+    def _is_logging(self, node: ast.stmt) -> bool:
+        """Whether a statement only sets up the logging, which the package does."""
+        made = [called(call) for call in calls([node])]
+        names = {name.rpartition(".")[2] for name in made}
+        return bool(names & {"fileConfig", "dictConfig", "basicConfig"}) and names <= {
+            *_LOGGING,
+            *("exists", "is_file", "Path", "get", "getenv", "get_main_option", "setLevel", "bool"),
+        }
+
+    def _sets_url(self, node: ast.stmt) -> bool:
+        """Whether a statement does nothing but give the Config the URL."""
+        return isinstance(node, ast.Expr) and any(sets_url(call) for call in calls([node]))
+
+    def _lost_outside(self) -> Iterable[tuple[int, str]]:
+        """Find what is kept and would mean something else, or nothing, under the package."""
+        for node in self._kept:
+            is_function = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+            for call in calls(getattr(node, "decorator_list", ()) if is_function else [node]):
+                method = called(call).rpartition(".")[2]
+                if method in {"listen", "listens_for"}:
+                    yield call.lineno, f"listens to the engine: {shown(call)}"
+                elif sets_url(call):
+                    yield call.lineno, "the URL is set under a condition"
+                elif method in {"fileConfig", "dictConfig"}:
+                    yield call.lineno, f"sets up the logging beside other things: {shown(call)}"
+                elif method in EXECUTES:
+                    yield call.lineno, f"is executed on a connection: {shown(call)}"
+            if isinstance(node, ast.Assign) and any(map(self._is_of_script, node.targets)):
+                yield node.lineno, f"sets {shown(node.targets[0])}"
+        needed = used([*self._kept, *self._lifted.values(), *self._passed.values()])
+        for name in sorted(needed & self._env.functions):
+            yield 0, f"{name} runs the migrations, and is used for something else"
+
+    def _is_of_script(self, target: ast.expr) -> bool:
+        text = ast.unparse(target)
+        return isinstance(target, ast.Attribute | ast.Subscript) and (
+            text.startswith((f"{self._env.context}.", "config.", "script."))
+        )
+
+    def _arguments(self) -> list[str]:
+        return [f"{name}={ast.unparse(value)}" for name, value in self._passed.items()]
+
+    def _text(self) -> str:
+        names = {name for node in self._kept for name in bound(node)}
+        alias = "run" if "run" not in names else "run_guarded"
+        lines = _beginning(self._env.context, alias)
+        was_import = True
+        for node in [*self._kept, *self._lifted.values()]:
+            is_import = isinstance(node, ast.Import | ast.ImportFrom)
+            if not (is_import and was_import):
+                lines.append("")
+            was_import = is_import
+            is_whole = node in self._kept
+            lines.append(self._written(node) if is_whole else ast.unparse(node))
+        lines += [""] if self._kept or self._lifted else []
+        lines.append(_call(alias, [self._env.context, *self._arguments()]))
+        return "\n".join(lines) + "\n"
 
     def _written(self, node: ast.stmt) -> str:
         """Return a statement as it stands, with its comments, where its lines are its own."""
@@ -175,30 +234,30 @@ class _Rewriting:
         last = node.end_lineno or node.lineno
         sharing = [
             other
-            for other in self._module.body
+            for other in self._env.body
             if other.lineno <= last and first <= (other.end_lineno or other.lineno)
         ]
         return "\n".join(self._lines[first - 1 : last]) if sharing == [node] else ast.unparse(node)
 
-    def _bound_by(self, nodes: Iterable[ast.stmt]) -> set[str]:
-        return {name for node in nodes for name in _bound(node)}
-
-    def _name_what_is_left(self, kept: list[ast.stmt]) -> None:
-        for node in self._module.body:
-            text = ast.unparse(node)
-            is_ours = any(word in text for word in ("run_migrations", "configure(", "fileConfig("))
-            if _does_something(node) and node not in kept and not is_ours:
-                self._left.append((node.lineno, text.splitlines()[0]))
+    def _imports_context(self, node: ast.stmt) -> bool:
+        return (
+            isinstance(node, ast.ImportFrom)
+            and node.module == "alembic"
+            and [one.asname or one.name for one in node.names] == [self._env.context]
+        )
 
 
-def _does_something(node: ast.stmt) -> bool:
-    """Whether a statement may do more than bind a name."""
-    if isinstance(node, ast.Expr):
-        return isinstance(node.value, ast.Call)
-    if isinstance(node, ast.Assign):
-        return not all(isinstance(target, ast.Name) for target in node.targets)
-    blocks = ast.For | ast.While | ast.Try | ast.With | ast.If | ast.AugAssign | ast.Delete
-    return isinstance(node, blocks)
+def _beginning(context: str, alias: str) -> list[str]:
+    named = "context" if context == "context" else f"context as {context}"
+    imported = "run" if alias == "run" else f"run as {alias}"
+    return [
+        *(_HEAD, "", f"from alembic import {named}"),
+        *(f"from {ENVIRONMENT} import {imported}", ""),
+    ]
+
+
+def _with_lines(found: Iterable[tuple[int, str]]) -> tuple[str, ...]:
+    return tuple(f"line {line}: {text}" if line else text for line, text in sorted(found))
 
 
 def _call(name: str, arguments: list[str]) -> str:
@@ -206,66 +265,3 @@ def _call(name: str, arguments: list[str]) -> str:
     if len(line) <= 88:
         return line
     return f"{name}(\n" + "".join(f"    {argument},\n" for argument in arguments) + ")"
-
-
-def _is_configure(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr == "configure"
-        and isinstance(node.func.value, ast.Name)
-        and node.func.value.id == "context"
-    )
-
-
-def _serves_several_databases(module: ast.Module, calls: Iterable[ast.AST]) -> bool:
-    names = {node.id for node in ast.walk(module) if isinstance(node, ast.Name)}
-    tokens = {name for call in calls if isinstance(call, ast.Call) for name in _keywords(call)}
-    return "upgrade_token" in tokens or "db_names" in names
-
-
-def _keywords(call: ast.Call) -> dict[str, ast.expr]:
-    return {each.arg: each.value for each in call.keywords if each.arg is not None}
-
-
-def _bound(node: ast.stmt) -> set[str]:
-    """Return the names that a statement of the module binds."""
-    if isinstance(node, ast.Import | ast.ImportFrom):
-        return {one.asname or one.name.split(".")[0] for one in node.names}
-    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return {node.name}
-    return {
-        each.id
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
-    }
-
-
-def _used(nodes: Iterable[ast.AST]) -> set[str]:
-    return {
-        each.id
-        for node in nodes
-        for each in ast.walk(node)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-    }
-
-
-def _is_own_import(node: ast.stmt) -> bool:
-    if isinstance(node, ast.Import):
-        return any(one.name.split(".")[0] not in _LIBRARIES for one in node.names)
-    if isinstance(node, ast.ImportFrom):
-        return node.level > 0 or (node.module or "").split(".")[0] not in _LIBRARIES
-    return False
-
-
-def _is_path(node: ast.stmt) -> bool:
-    """Whether a statement makes the project importable."""
-    return isinstance(node, ast.Expr) and ast.unparse(node).startswith("sys.path.")
-
-
-def _imports_context(node: ast.stmt) -> bool:
-    return (
-        isinstance(node, ast.ImportFrom)
-        and node.module in {"alembic", ENVIRONMENT}
-        and [(one.name, one.asname) for one in node.names] in ([("context", None)], [("run", None)])
-    )

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     import sqlalchemy as sa
     from alembic.runtime.environment import EnvironmentContext
+    from sqlalchemy.engine import URL
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
@@ -30,6 +31,7 @@ def run(
     context: Any,
     *,
     target_metadata: sa.MetaData | Sequence[sa.MetaData] | None = None,
+    default_url: str | URL | None = None,
     **options: Any,
 ) -> None:
     """Do what Alembic was asked to do, with the package's guarantees.
@@ -45,6 +47,8 @@ def run(
         context: the module ``alembic.context``.
         target_metadata: the tables that autogenerate and check compare with; of several
             libraries, a list.
+        default_url: the project's own database, where neither the caller nor DATABASE_URL says
+            another; left out, it is ``sqlalchemy.url`` in alembic.ini.
         options: further options of Alembic's ``EnvironmentContext.configure``.
 
     Raises:
@@ -56,7 +60,7 @@ def run(
     with ending.faults_for_people():
         log_to_standard_error(environment.config)
         _refuse_replacements(options)
-        configuration = _configuration(environment, target_metadata, options)
+        configuration = _configuration(environment, target_metadata, default_url, options)
         kind = kind_of(environment)
         if kind is Kind.FILES:
             _work_on_files(configuration, ending)
@@ -76,7 +80,7 @@ def run(
 
 def _refuse_replacements(options: dict[str, Any]) -> None:
     """Refuse what would take the run out of the package's hands."""
-    from work_data_hub.domain.project.env_rewrite import DECIDED_OPTIONS
+    from work_data_hub.domain.project.env_options import DECIDED_OPTIONS
 
     for option in sorted(DECIDED_OPTIONS & options.keys()):
         raise UsageError(
@@ -88,6 +92,7 @@ def _refuse_replacements(options: dict[str, Any]) -> None:
 def _configuration(
     environment: EnvironmentContext,
     target_metadata: sa.MetaData | Sequence[sa.MetaData] | None,
+    default_url: str | URL | None,
     options: dict[str, Any],
 ) -> Configuration:
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
@@ -102,7 +107,7 @@ def _configuration(
         "target_metadata": target_metadata,
         **options,
     }
-    return Configuration(environment, given)
+    return Configuration(environment, given, default_url)
 
 
 def _work_on_files(configuration: Configuration, ending: Ending) -> None:

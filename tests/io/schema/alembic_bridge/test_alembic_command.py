@@ -236,9 +236,12 @@ def test_two_heads_are_named_and_merged_by_the_rule(
     assert alembic("upgrade", "head", url=sqlite_url, cwd=project).returncode == 0
 
 
-def test_a_subfolder_sees_the_same_default_database(alembic: Alembic, project: Path) -> None:
+def test_a_subfolder_sees_the_same_database_of_alembic_ini(alembic: Alembic, project: Path) -> None:
+    ini = project / "alembic.ini"
+    url = "sqlalchemy.url = sqlite:///%(here)s/of_the_project.db"
+    ini.write_text(ini.read_text().replace("[alembic]", f"[alembic]\n{url}", 1))
     assert alembic("upgrade", "head", cwd=project).returncode == 0
-    assert (project / "workdatahub_dev.db").exists()
+    assert (project / "of_the_project.db").exists()
     below = project / "io" / "schema"
     current = alembic("-c", "../../alembic.ini", "current", cwd=below)
     assert current.stdout == f"{HEAD} (head)\n"

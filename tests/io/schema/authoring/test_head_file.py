@@ -59,17 +59,18 @@ def test_plain_alembic_keeps_it_for_every_command_that_writes(
 
 
 def test_a_project_with_names_of_its_own_gets_one_only_when_it_wants_one(
-    tmp_path: Path, alembic: Alembic
+    tmp_path: Path, alembic: Alembic, sqlite_url: URL
 ) -> None:
     folder = tmp_path / "bookshop"
     shutil.copytree(REPOSITORY / "examples/bookshop", folder)
     head_file = folder / "migrations" / NAME
-    assert alembic("upgrade", "head", cwd=folder).returncode == 0
-    alembic("revision", "--autogenerate", "-m", "a", cwd=folder)
+    database = {"cwd": folder, "url": sqlite_url}
+    assert alembic("upgrade", "head", **database).returncode == 0
+    alembic("revision", "--autogenerate", "-m", "a", **database)
     assert not head_file.exists()
     head_file.touch()
-    alembic("upgrade", "head", cwd=folder)
-    assert alembic("revision", "--autogenerate", "-m", "b", cwd=folder).returncode == 0
+    alembic("upgrade", "head", **database)
+    assert alembic("revision", "--autogenerate", "-m", "b", **database).returncode == 0
     assert read_heads(head_file.read_text("utf-8")).heads == true_heads(folder)
     (made,) = make_revision("c", alembic_ini=folder / "alembic.ini")
     assert read_heads(head_file.read_text("utf-8")).heads == (made.revision,)

@@ -134,7 +134,10 @@ def test_what_the_named_database_has_is_refused(project: Project, database_url: 
     assert plan_rebase(database_url=url, alembic_ini=project.ini).notes == ()
 
 
-def test_ones_own_database_that_has_it_is_named_with_the_way_out(project: Project) -> None:
+def test_ones_own_database_that_has_it_is_named_with_the_way_out(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{project.folder}/own.db")
     migration_runner.upgrade(None, MORE, alembic_ini=project.ini)
     (note,) = plan_rebase(alembic_ini=project.ini).notes
     assert f"has {MINE}, {MORE} applied" in note

@@ -16,7 +16,9 @@ from work_data_hub.domain.record.record import NAMES
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.first_look import verdict
 from work_data_hub.io.schema.first_look.verdict import look
+from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -277,8 +279,11 @@ def test_either_variable_names_the_database(
 
 
 def test_foreign_code_of_env_py_may_decide_on_the_database_where_nothing_has(
-    project: Path,
+    project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Only WorkDataHub's own project has a default.
+    monkeypatch.setattr(project_files, "is_own", lambda _ini: True)
+    monkeypatch.setattr(verdict, "project_root", lambda: project)
     env = project / "io/schema/migrations/env.py"
     env.write_text("import json\n" + env.read_text())
     ini = project / "alembic.ini"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import URL, Connection
 
     from work_data_hub.config import DatabaseTarget, Settings
 
@@ -24,10 +24,17 @@ class Configuration:
     Args:
         environment: Alembic's context of the call.
         options: for ``EnvironmentContext.configure``; what the package decides overrules them.
+        default_url: the project's own database, where nobody chooses another.
     """
 
-    def __init__(self, environment: EnvironmentContext, options: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        environment: EnvironmentContext,
+        options: Mapping[str, Any],
+        default_url: str | URL | None = None,
+    ) -> None:
         self.environment = environment
+        self.default_url = default_url
         self._options = options
 
     @property

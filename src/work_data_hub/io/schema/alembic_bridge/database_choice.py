@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
 
 from work_data_hub.config import DatabaseTarget, Settings, choose_database
+from work_data_hub.config.choice import Choice
 from work_data_hub.config.database_url import mask
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
 from work_data_hub.io.schema import engine
@@ -22,8 +24,9 @@ from work_data_hub.io.schema.revisions import project_files
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
+
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
 _CONNECTION = "Config.attributes['connection']"
 
@@ -59,17 +62,19 @@ class DatabaseChoice:
         return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
 
 
-def choose(environment: EnvironmentContext) -> DatabaseChoice:
-    """Decide on the database: what the caller chose, or else what the settings say.
+def choose(configuration: Configuration) -> DatabaseChoice:
+    """Decide on the database: what the caller chose, else the settings, else the project itself.
 
     The caller chooses by ``-x database_url``, by a connection or a URL on the Alembic Config, or
-    by the front door's argument.
+    by the front door's argument. The project says its own by env.py's ``default_url``, or by
+    ``sqlalchemy.url`` in alembic.ini.
 
     Raises:
         UsageError: what was chosen cannot be used.
         SettingsError: a URL or a setting is not valid.
         RefusedError: env.py overrules what the shell says.
     """
+    environment = configuration.environment
     config = environment.config
     ini = config.config_file_name
     folder = project_files.database_folder(Path(ini)) if ini else None
@@ -78,11 +83,18 @@ def choose(environment: EnvironmentContext) -> DatabaseChoice:
     connection = None if given is None else _checked(given)
     # A program's connection is its choice. Under the command, and behind the front door, nobody
     # but env.py can have put one there.
-    is_of_program = not from_command_line(config) and REQUEST not in config.attributes
+    is_of_program = not _is_of_command(config)
     if connection is not None and is_of_program:
         url, source = connection.engine.url, _CONNECTION
     settings = settings_left(environment, is_explicit=url is not None)
-    target = choose_database(settings, url, explicit_source=source, folder=folder)
+    target = choose_database(
+        settings,
+        url,
+        explicit_source=source,
+        own=_own(config, configuration.default_url),
+        has_default=ini is None or project_files.is_own(Path(ini)),
+        folder=folder,
+    )
     return DatabaseChoice(target, settings, connection, is_of_env_py=not is_of_program)
 
 
@@ -93,7 +105,31 @@ def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]
         return argument, "-x database_url"
     if (url := request_of(config).database_url) is not None:
         return url, "the database_url argument"
-    return _main_option(config), "sqlalchemy.url of the Alembic Config"
+    option = _main_option(config)
+    is_of_project = _is_of_command(config) or option == _declared(config)
+    return None if is_of_project else option, "sqlalchemy.url of the Alembic Config"
+
+
+def _own(config: Config, default_url: str | URL | None) -> Choice[str | URL] | None:
+    """Return what the project says of its database, for where nobody chose another."""
+    if default_url is not None:
+        return Choice(default_url, "default_url in env.py")
+    option = _main_option(config)
+    return None if option is None else Choice(option, "sqlalchemy.url in alembic.ini")
+
+
+def _declared(config: Config) -> str | None:
+    """Return what alembic.ini says, whatever a program has put in its place."""
+    ini = config.config_file_name
+    try:
+        return Config(ini).get_alembic_option("sqlalchemy.url") if ini else None
+    except configparser.Error:
+        return None
+
+
+def _is_of_command(config: Config) -> bool:
+    """Whether the `alembic` command or the front door made the Config, and no other program."""
+    return from_command_line(config) or REQUEST in config.attributes
 
 
 def _refuse_swap(decided: DatabaseTarget, found: Connection) -> None:

@@ -8,15 +8,16 @@ from typing import NamedTuple
 
 from work_data_hub.config.database_address import parse_address
 from work_data_hub.domain.project.env_file import read_env_file
-from work_data_hub.domain.project.env_rewrite import UnusualEnvError, new_env, rewrite_env
+from work_data_hub.domain.project.env_rewrite import IrreplaceableEnvError, new_env, rewrite_env
 from work_data_hub.domain.project.ini_edit import disable_option, set_option
 from work_data_hub.domain.revisions.head_file import write_heads
-from work_data_hub.errors import RefusedError, SettingsError, UsageError
+from work_data_hub.errors import RefusedError, SettingsError, UnusualEnvError, UsageError
 from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of
 from work_data_hub.io.schema.revisions.script_locations import NAMING_RULE, names_by_time
+from work_data_hub.redaction import without_secrets
 
 BACKUP = "env.py.before-wdh"
 _URL = "sqlalchemy.url"
@@ -29,15 +30,28 @@ class Setup(NamedTuple):
         ini: the project's alembic.ini.
         done: what was changed, one line each; empty when the project used the package already.
         left: what the old env.py did and the new one does not, each with its line there.
+        names_database: whether the project says itself which database it means.
+        changes: of files; written already, or to be written.
     """
 
     ini: Path
     done: tuple[str, ...]
     left: tuple[str, ...]
+    names_database: bool
+    changes: tuple[FileChange, ...]
 
 
 def set_up(folder: Path, *, naming_rule: bool = False) -> Setup:
-    """Make a project use the package; a second time changes nothing. All files or none.
+    """Make a project use the package, as ``plan_setup`` says. All files or none."""
+    setup = plan_setup(folder, naming_rule=naming_rule)
+    for change in setup.changes:
+        _make_folder(change.new_path.parent)
+    write_all(setup.changes)
+    return setup
+
+
+def plan_setup(folder: Path, *, naming_rule: bool = False) -> Setup:
+    """Return what makes a project use the package, a second time nothing. Writes nothing.
 
     Args:
         folder: of alembic.ini. Without one a new project is made, whose revisions are named by
@@ -45,7 +59,8 @@ def set_up(folder: Path, *, naming_rule: bool = False) -> Setup:
         naming_rule: whether an existing project's new revisions shall be named by their time.
 
     Raises:
-        RefusedError: env.py is not of a known shape, or a file is in the way.
+        UnusualEnvError: env.py does what would be lost.
+        RefusedError: a file is in the way.
         UsageError: the configuration cannot be read, or a file cannot be written.
     """
     ini = folder / "alembic.ini"
@@ -54,15 +69,17 @@ def set_up(folder: Path, *, naming_rule: bool = False) -> Setup:
     toml = folder / "pyproject.toml"
     location, history, _ = read_project(str(ini), str(toml) if toml.exists() else None)
     env_changes, env_done, left = _env(Path(location) / "env.py")
-    ini_changes, ini_done = _ini(ini, naming_rule=naming_rule)
+    ini_changes, ini_done, own_url = _ini(ini, naming_rule=naming_rule)
     changes, done = [*env_changes, *ini_changes], [*env_done, *ini_done]
+    if own_url is not None and env_done:
+        done.append(f"{ini}: {_URL} ({own_url}) stays: it is meant where no DATABASE_URL is set")
     head_file = head_file_of(location)
     is_ruled = naming_rule or names_by_time(str(ini))
     if is_ruled and not head_file.exists() and not history.findings:
         changes.append(_new(head_file, write_heads(history.heads)))
         done.append(f"{head_file}: new, holds the heads; commit it")
-    write_all(changes)
-    return Setup(ini, tuple(done), left)
+    names_database = own_url is not None or any("default_url=" in line for line in env_done)
+    return Setup(ini, tuple(done), left, names_database, tuple(changes))
 
 
 def _new_project(ini: Path) -> Setup:
@@ -82,9 +99,8 @@ def _new_project(ini: Path) -> Setup:
             f"{in_the_way[0]} is there, but no {ini}",
             hint="name the folder that has the project's alembic.ini, or another one",
         )
-    _make_folder(migrations / "versions")
-    write_all([_new(path, text) for path, text in texts.items()])
-    return Setup(ini, tuple(f"{path}: new" for path in texts), ())
+    changes = tuple(_new(path, text) for path, text in texts.items())
+    return Setup(ini, tuple(f"{path}: new" for path in texts), (), False, changes)
 
 
 def _new_ini(text: str) -> str:
@@ -112,10 +128,12 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
         return [], [], ()
     try:
         rewritten = rewrite_env(before)
-    except UnusualEnvError as error:
-        raise RefusedError(
-            f"{path} cannot be replaced: {error}",
-            hint="write it by hand: 'Another Alembic project' in docs/database-migrations.md",
+    except IrreplaceableEnvError as error:
+        raise UnusualEnvError(
+            f"{path} was left as it is: the package would not do what it does",
+            hint="write it by hand: begin with the lines below, and find each of these a place",
+            reasons=error.reasons,
+            text=error.text,
         ) from None
     backup = path.with_name(BACKUP)
     if backup.exists():
@@ -124,16 +142,20 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
         FileChange(backup, backup, None, before, rights_of=path),
         FileChange(path, path, before, rewritten.text.encode()),
     ]
-    carried = "; ".join(rewritten.carried)
+    carried = without_secrets("; ".join(rewritten.carried))
     done = [f"{path}: hands over to the package; taken over: {carried}", f"{backup}: the old one"]
-    return changes, done, rewritten.left
+    return changes, done, tuple(map(without_secrets, rewritten.left))
 
 
-def _ini(path: Path, *, naming_rule: bool) -> tuple[list[FileChange], list[str]]:
+def _ini(path: Path, *, naming_rule: bool) -> tuple[list[FileChange], list[str], str | None]:
+    """Return what is changed, in words too, and the URL that it keeps, as it may be printed."""
     before = path.read_bytes()
-    text, url = disable_option(before.decode("utf-8", "surrogateescape"), _URL)
+    text = before.decode("utf-8", "surrogateescape")
+    disabled, url = disable_option(text, _URL)
     done = []
-    if url is not None:
+    own = _masked(url) if url is not None and _is_understood(url) else None
+    if url is not None and own is None:
+        text = disabled
         done.append(
             f"{path}: {_URL} ({_masked(url)}) is a comment now; set DATABASE_URL, or pass"
             " --database-url"
@@ -142,7 +164,18 @@ def _ini(path: Path, *, naming_rule: bool) -> tuple[list[FileChange], list[str]]
         text = set_option(text, NAMING_RULE, "true")
         done.append(f"{path}: {NAMING_RULE} = true, new revisions are named by their time")
     after = text.encode("utf-8", "surrogateescape")
-    return ([FileChange(path, path, before, after)] if after != before else []), done
+    return ([FileChange(path, path, before, after)] if after != before else []), done, own
+
+
+def _is_understood(url: str) -> bool:
+    """Whether it names a database that the package can work on; `%(NAME)s` is for env.py to say."""
+    if "%(" in url:
+        return True
+    try:
+        parse_address(url.replace("%%", "%"), source=_URL)
+    except SettingsError:
+        return False
+    return True
 
 
 def _masked(url: str) -> str:

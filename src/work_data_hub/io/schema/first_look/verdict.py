@@ -84,6 +84,8 @@ def _choose(
     chosen: Choice[str] = choose(explicit, "the database_url argument", url, uri)
     if chosen.value is not None:
         return parse_address(chosen.value, source=chosen.source), chosen.source
+    if not project_files.is_own(ini):
+        return None  # what its env.py says, or a fault
     file = (project_files.database_folder(ini) or settings.root) / DEFAULT_DATABASE
     return DatabaseAddress("sqlite", database=str(file)), chosen.source
 

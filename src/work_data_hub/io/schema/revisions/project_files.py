@@ -43,6 +43,11 @@ def meant(named: str | Path | None) -> Path:
     return file.absolute()
 
 
+def is_own(ini: Path) -> bool:
+    """Whether an alembic.ini is WorkDataHub's own, and not that of another project."""
+    return ini.absolute() == alembic_ini()
+
+
 def database_folder(ini: Path) -> Path | None:
     """Return where the default database of a project lies; None for the settings' own root.
 
@@ -51,8 +56,7 @@ def database_folder(ini: Path) -> Path | None:
     Args:
         ini: the project's alembic.ini.
     """
-    file = ini.absolute()
-    return None if file == alembic_ini() else file.parent
+    return None if is_own(ini) else ini.absolute().parent
 
 
 def page(name: str) -> Path:

@@ -47,7 +47,7 @@ def change(configuration: Configuration, ending: Ending) -> None:
     """
     environment = configuration.environment
     request, permissions = request_of(environment.config), permissions_of(environment)
-    choice = choose(environment)
+    choice = choose(configuration)
     ending.url = choice.target.url
     if request.place is not None:
         request.place(choice.target.url)

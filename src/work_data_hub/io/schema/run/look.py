@@ -37,7 +37,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
         ending: is told which database it is, and the plan.
     """
     environment = configuration.environment
-    request, choice = request_of(environment.config), choose(environment)
+    request, choice = request_of(environment.config), choose(configuration)
     ending.url = choice.target.url
     plan_steps = plan_of_alembic(environment)
 

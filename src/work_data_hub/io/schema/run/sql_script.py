@@ -112,7 +112,7 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
         ending: is told which database it is.
     """
     environment = configuration.environment
-    choice = database_choice.choose(environment)
+    choice = database_choice.choose(configuration)
     ending.url, script = choice.target.url, request_of(environment.config).script
     backend = ending.url.get_backend_name()
     options: dict[str, Any] = {}

@@ -1,0 +1,77 @@
+"""The verbs that are about a whole project: init, eject."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from work_data_hub.cli import project_config
+from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.verb import argument, verb
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from work_data_hub.io.schema.authoring.project_setup import Setup
+
+_FILES_ONLY = "every file is as it was, or all are changed; no database was touched"
+_IGNORED = "*.db *.db-journal *.db-shm *.db-wal *.db.lock env.py.before-wdh"
+
+
+@verb(
+    argument(
+        "folder",
+        nargs="?",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="that of alembic.ini (default: this one)",
+    ),
+    argument(
+        "--naming-rule",
+        action="store_true",
+        help="name new revisions of an existing project by their time",
+    ),
+    argument("--check", action="store_true", help="say what it would do, and write nothing"),
+    examples=("wdh db init my_project --check", "wdh db init my_project --naming-rule"),
+    when_interrupted=_FILES_ONLY,
+)
+def init(call: Namespace) -> Answer:
+    """Make a project, or an empty folder, use the package."""
+    from work_data_hub.io.schema.authoring.project_setup import plan_setup, set_up
+
+    setup = (plan_setup if call.check else set_up)(call.folder, naming_rule=call.naming_rule)
+    lines = [*setup.done] or [f"{setup.ini}: uses the package already, nothing was changed"]
+    lines += [f"not taken over from the old env.py, {each}" for each in setup.left]
+    if call.check:
+        lines.append("nothing was written: this is what `wdh db init` would do")
+    elif setup.done:
+        lines += _next(setup)
+    data = {"config": str(setup.ini), "done": list(setup.done), "left": list(setup.left)}
+    return Answer(data, lines, bare=[str(setup.ini)])
+
+
+@verb(examples=("wdh db eject --config my_project/alembic.ini",), when_interrupted=_FILES_ONLY)
+def eject(call: Namespace) -> Answer:
+    """Write a plain env.py of Alembic back; no database is touched."""
+    from work_data_hub.domain.record.record import NAMES
+    from work_data_hub.io.schema.authoring import eject as ejecting
+
+    ejection = ejecting.eject(project_config.find(call.config))
+    which = "the one of before init" if ejection.is_original else "written from the guarded one"
+    tables = sorted(NAMES)
+    lines = [
+        f"{ejection.env}: plain Alembic again, {which}; nothing guards its runs",
+        "no database was touched: " + ", ".join(tables) + " are still in each that was migrated",
+        "by hand, where they shall go: " + " ".join(f"DROP TABLE {name};" for name in tables),
+    ]
+    return Answer({"env": str(ejection.env), "tables": tables}, lines, bare=[str(ejection.env)])
+
+
+def _next(setup: Setup) -> list[str]:
+    lines = []
+    if not setup.names_database:
+        lines.append("next: name the database, in DATABASE_URL or by --database-url")
+    lines.append("next: `wdh db status` looks and changes nothing, `wdh db upgrade` migrates")
+    lines.append(f"for .gitignore, a line each: {_IGNORED}")
+    return lines
