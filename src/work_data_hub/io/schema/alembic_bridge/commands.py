@@ -18,6 +18,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.domain.run.plan import Progress
 from work_data_hub.errors import LockTimeoutError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.alembic_bridge.faults import as_fault
+from work_data_hub.io.schema.alembic_bridge.places import innermost
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Request
 from work_data_hub.io.schema.revisions import project_files, script_locations
 from work_data_hub.io.schema.revisions.contradictions import refuse_contradictions
@@ -155,7 +156,8 @@ def _script_directory(config: Config, ini: str) -> ScriptDirectory:
     except CommandError as error:
         why = str(error)
     except Exception as error:  # whatever a line of the file makes it raise
-        why = f"Alembic cannot read it: {type(error).__name__}"
+        place = innermost(error)
+        why = f"Alembic cannot read it: {type(error).__name__}{f' at {place}' if place else ''}"
     else:
         script_locations.refuse_file(scripts.dir)
         return scripts

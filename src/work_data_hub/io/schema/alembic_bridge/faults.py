@@ -28,6 +28,11 @@ from work_data_hub.errors import (
     UsageError,
     WorkDataHubError,
 )
+from work_data_hub.io.schema.alembic_bridge.places import (
+    env_py_in,
+    innermost,
+    revision_file_in,
+)
 from work_data_hub.io.schema.engine import first_line, is_of_driver, said
 
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
@@ -79,7 +84,9 @@ def as_fault(
         return error
     if isinstance(error, CommandError | RevisionError):
         return _history_fault(error, scripts, progress.plan.current, asked)
-    if (path := _revision_file_in(error, scripts)) is not None:
+    if (fault := _env_py_fault(error, scripts)) is not None:
+        return fault
+    if (path := revision_file_in(error, scripts)) is not None:
         return HistoryError(
             f"the revision file {path} cannot be read: {_named(error)}",
             hint="correct the file at that line",
@@ -128,7 +135,7 @@ def interrupted(progress: Progress) -> RunInterruptedError:
 def _failed_revision(
     error: Exception, scripts: ScriptDirectory, progress: Progress, failed: Step
 ) -> MigrationFailedError:
-    place = _revision_file_in(error, scripts)
+    place = revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
@@ -228,16 +235,17 @@ def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> Histo
     )
 
 
-def _revision_file_in(error: Exception, scripts: ScriptDirectory) -> str | None:
-    """Return ``path:line`` of the innermost place in a revision file, if one is involved."""
-    folder = Path(scripts.dir).resolve()
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}:{error.lineno}"
-    for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        path = Path(frame.filename)
-        if path.name != "env.py" and folder in path.parents:
-            return f"{path}:{frame.lineno}"
-    return None
+def _env_py_fault(error: Exception, scripts: ScriptDirectory) -> UsageError | None:
+    """Word what env.py, or what it imports, raised before it handed over."""
+    place = env_py_in(error, scripts)
+    if place is None:
+        return None
+    inner = innermost(error)
+    where = f", raised at {inner}" if inner not in {None, place} else ""
+    return UsageError(
+        f"{place} cannot be executed: {_named(error)}{where}",
+        hint="correct env.py at that line, or what it imports",
+    )
 
 
 def _named(error: Exception) -> str:
