@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import CONFIRM, ONLY_WHOLE_STEPS, RESOLVED, argument, verb
+from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -32,7 +33,15 @@ if TYPE_CHECKING:
         metavar="ID",
         help="an applied revision whose edited file is accepted; may be repeated",
     ),
-    examples=("wdh db upgrade", "wdh db upgrade +1", "wdh db upgrade 20251113_000001"),
+    argument(
+        "--dry-run", action="store_true", help="run it and take it back; says what cannot be tried"
+    ),
+    examples=(
+        "wdh db upgrade",
+        "wdh db upgrade --dry-run",
+        "wdh db upgrade +1",
+        "wdh db upgrade 20251113_000001",
+    ),
     when_interrupted=ONLY_WHOLE_STEPS,
 )
 def upgrade(call: Namespace) -> Answer:
@@ -45,7 +54,48 @@ def upgrade(call: Namespace) -> Answer:
         if standing is not None:
             versions = standing.versions
             return _done(standing.address.masked(), versions, versions, [], {})
+    if call.dry_run:
+        return _try(call, ini)
     return _run(call, ini, resolved=call.resolved, accept=call.accept)
+
+
+def _try(call: Namespace, ini: Path) -> Answer:
+    """Run what is pending, take it back, and say what was tried.
+
+    Raises:
+        UsageError: a permission was given, which a dry run does not take.
+    """
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    if call.resolved is not None or call.accept:
+        raise UsageError(
+            "--dry-run does not go together with --accept or --resolved",
+            hint="leave them out: it changes nothing that could be accepted",
+        )
+    with watched(is_quiet=call.quiet) as progress:
+        trial = migration_runner.dry_run(
+            call.database_url, call.revision, alembic_ini=ini, observer=progress
+        )
+    count = len(trial.tried)
+    how = "on a copy, which is gone" if trial.on_a_copy else "and rolled back"
+    lines = [f"{trial.database}: {count} step{'s' * (count != 1)} tried {how}; nothing was changed"]
+    if trial.untried:
+        first, rest = trial.untried[0], len(trial.untried) - 1
+        lines.append(
+            f"not tried: {first}, which leaves its transaction (autocommit block)"
+            + (f", and {rest} behind it" if rest else "")
+        )
+    data = {
+        "database": trial.database,
+        "before": list(trial.versions),
+        "after": list(trial.versions),
+        "steps": _steps(progress),
+        "dry_run": True,
+        "on_a_copy": trial.on_a_copy,
+        "untried": [step.revision for step in trial.untried],
+    }
+    return Answer(data, lines)
 
 
 @verb(
@@ -125,7 +175,11 @@ def answer_of(result: RunResult, progress: Progress, **further: Any) -> Answer:
         progress: watched it.
         further: fields of the verb's own.
     """
-    steps = [
+    return _done(result.database, result.before, result.after, _steps(progress), further)
+
+
+def _steps(progress: Progress) -> list[dict[str, Any]]:
+    return [
         {
             "revision": step.revision,
             "direction": step.direction,
@@ -134,7 +188,6 @@ def answer_of(result: RunResult, progress: Progress, **further: Any) -> Answer:
         }
         for step, seconds in progress.finished_steps
     ]
-    return _done(result.database, result.before, result.after, steps, further)
 
 
 def _done(

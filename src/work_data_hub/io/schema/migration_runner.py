@@ -24,6 +24,7 @@ from work_data_hub.io.schema.database.reset import plan_reset, reset
 from work_data_hub.io.schema.database.seed import seed
 from work_data_hub.io.schema.record.identity import read_identity
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
+from work_data_hub.io.schema.run.dry_run import dry_run
 from work_data_hub.io.schema.run.sql_script import sql
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ __all__ = [
     "create",
     "current",
     "downgrade",
+    "dry_run",
     "heads",
     "history",
     "identity",

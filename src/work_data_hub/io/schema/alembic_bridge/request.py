@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.record.target import EnvironmentClass
-    from work_data_hub.domain.run.plan import Plan, Progress
+    from work_data_hub.domain.run.plan import Plan, Progress, Step
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
 
@@ -37,6 +37,7 @@ class Permissions:
         resolved: an interrupted revision that a person has put right.
         accept: applied revisions whose edited or vanished file is accepted.
         ephemeral: a database that is not recorded yet is a throw-away one.
+        dry_run: the run is taken back.
     """
 
     confirm: str | None = None
@@ -44,6 +45,7 @@ class Permissions:
     resolved: str | None = None
     accept: tuple[str, ...] = ()
     ephemeral: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Request:
         script: the script that is asked for, and written to Alembic's output buffer.
         place: makes the place of the database, and nothing else is done.
         plan: written by the run.
+        untried: written by a dry run: the steps that it could not try.
         result: written by the run when it ends.
     """
 
@@ -102,6 +105,7 @@ class Request:
     place: Callable[[URL], None] | None = None
     said: Said = field(default_factory=lambda: said(os.environ))
     plan: Plan | None = None
+    untried: tuple[Step, ...] = ()
     result: RunResult | None = None
 
     @classmethod

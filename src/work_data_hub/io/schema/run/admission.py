@@ -72,6 +72,11 @@ class Admission:
         """The schema of the version table: a revision may empty the search path."""
         return self.facts.schema
 
+    @property
+    def patience(self) -> float:
+        """For how many seconds a step that did not get its locks is tried again."""
+        return 0.0 if self._permissions.dry_run else self.view.settings.lock_deadline
+
     def refuse_strangers(self) -> None:
         """Refuse a session of another class, and a database of which that cannot be known.
 
@@ -140,18 +145,26 @@ class Admission:
         if destructive:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
         if self.facts.has_framework_tables:
-            patience = self.view.settings.lock_deadline
-            self.repeated = recovery.clear_up(
-                self.marks, plan, self._permissions.resolved, patience
-            )
+            self._clear_up(plan)
         self._create_tables()
         self._record_identity()
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
         entries = self._check_history(context.get_current_heads())
-        self.view.connection.commit()
+        if not self._permissions.dry_run:
+            self.view.connection.commit()
         took = {(row.revision, row.direction): row.duration_ms / 1000 for row in entries}
         return replace(plan, expected=expected_seconds(plan.steps, took))
+
+    def _clear_up(self, plan: Plan) -> None:
+        """Clear up what an interrupted revision left, which a dry run cannot take back."""
+        if self._permissions.dry_run:
+            if interrupted := self.marks.read():
+                raise interrupted.as_fault()
+            return
+        self.repeated = recovery.clear_up(
+            self.marks, plan, self._permissions.resolved, self.patience
+        )
 
     def _create_tables(self) -> None:
         if self.facts.has_framework_tables:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 from work_data_hub.errors import UsageError
@@ -19,6 +20,7 @@ from work_data_hub.io.schema.locks.retries import Retries
 from work_data_hub.io.schema.locks.run_lock import run_lock
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.run.admission import Admission
+from work_data_hub.io.schema.run.dry_run import TrialGuard, try_out
 from work_data_hub.io.schema.run.executor import Execution
 from work_data_hub.io.schema.run.guard import RunGuard
 
@@ -76,8 +78,13 @@ def change(configuration: Configuration, ending: Ending) -> None:
             _refuse_migration(environment)
             admission.record_environment(permissions.record_environment)
         else:
-            guard = stack.enter_context(RunGuard(admission, lock, side_engine, tell).standing())
-            _run_steps(configuration, ending, admission, guard)
+            kind = TrialGuard if permissions.dry_run else RunGuard
+            guard = stack.enter_context(kind(admission, lock, side_engine, tell).standing())
+            run = partial(_run_steps, configuration, ending, admission, guard)
+            if permissions.dry_run:
+                request.untried = try_out(run, connection, ending.progress)
+            else:
+                run()
             versions = environment.get_context().get_current_heads()
         request.report(ending.progress, ending.url, versions)
 
@@ -138,7 +145,7 @@ def _run_steps(
         plan_steps,
         admit=admission.admit,
         guard=guard,
-        retries=Retries(admission.view.settings.lock_deadline),
+        retries=Retries(admission.patience),
         observer=request_of(environment.config).observer,
         progress=ending.progress,
     )
