@@ -75,7 +75,7 @@ def test_runs_are_listed_the_newest_first(runs: Callable[..., Any]) -> None:
         "11111111  2025-11-10 02:00:00 UTC  success    4:31 min  orders_daily"
         " (read 12840, written 12838, rejected 2)"
     )
-    assert lines[4].endswith("cancelled  10:00 min  customers_weekly: stopped by hand")
+    assert lines[4].endswith("cancelled 10:00 min  customers_weekly: stopped by hand")
     assert runs("list", "--quiet").out.splitlines()[3] == FIRST
 
 

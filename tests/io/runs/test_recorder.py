@@ -268,7 +268,7 @@ def test_the_heart_beats_by_the_clock_of_the_database(
 
 
 def test_a_misuse_is_said_at_once(migrated_database: URL, rows: Any) -> None:
-    with pytest.raises(UsageError, match="150 at most"):
+    with pytest.raises(UsageError, match="of a pipeline has 151 characters, and 150 at most"):
         record_run("o" * 151, url=migrated_database)
     with pytest.raises(UsageError, match="both url= and engine="):
         record_run("orders", url=migrated_database, engine=create_engine(migrated_database))
