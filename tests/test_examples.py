@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.authoring.eject import eject
+from work_data_hub.io.schema.authoring.project_setup import set_up
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
@@ -18,9 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import WarmPythons
 
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
 
+ADOPTED = ("flask_shop", "async_shop", "sqlmodel_shop")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 HEAD = "e05a6b3c2f17"
 REVISIONS = {"3f1c0a9b7d21", "8d2e5c4410aa", "91bb07de6c53", "c7704f1e98d2", HEAD}
@@ -115,3 +119,84 @@ def test_its_own_tests_pass_on_both_engines(
     )
     assert tests.returncode == 0, tests.stdout
     assert "10 passed" in tests.stdout
+
+
+def copied(name: str, folder: Path) -> Path:
+    project = folder / name
+    shutil.copytree(EXAMPLES / name, project, ignore=shutil.ignore_patterns("*.db*", "__pycache__"))
+    return project
+
+
+@pytest.mark.parametrize("name", ADOPTED)
+def test_what_was_adopted_is_what_init_writes_and_eject_takes_out(
+    name: str, tmp_path: Path
+) -> None:
+    project = copied(name, tmp_path)
+    env = project / "migrations/env.py"
+    guarded = env.read_bytes()
+    assert set_up(project).done == ()
+    assert eject(project / "alembic.ini").is_original
+    assert b"work_data_hub" not in env.read_bytes()
+    assert set_up(project).left == ()
+    assert env.read_bytes() == guarded
+
+
+@pytest.mark.parametrize("name", ADOPTED)
+def test_an_adopted_project_is_guarded_on_both_engines(
+    name: str, alembic: Alembic, database_url: URL, tmp_path: Path
+) -> None:
+    project = copied(name, tmp_path)
+    for arguments in (("upgrade", "head"), ("check",)):
+        done = alembic(*arguments, url=database_url, cwd=project)
+        assert done.returncode == 0, done.stderr
+    assert rows(database_url) == {"books": 0}
+    assert [entry.direction for entry in migration_runner.journal(database_url)] == ["upgrade"]
+
+
+@pytest.mark.parametrize("name", ADOPTED)
+def test_an_adopted_project_means_its_own_database(
+    name: str, alembic: Alembic, tmp_path: Path
+) -> None:
+    project = copied(name, tmp_path)
+    done = alembic("upgrade", "head", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in project.rglob("*.db")] == ["shop.db"]
+
+
+def test_the_doors_of_flask_and_of_wdh_lead_to_one_database(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str], database_url: URL, tmp_path: Path
+) -> None:
+    project = copied("flask_shop", tmp_path)
+    text = database_url.render_as_string(hide_password=False)
+    environment = {**clean_environment, "SHOP_DATABASE": text}
+    environment.pop("PYTHONWARNINGS")  # Flask-Migrate's own
+    for command in (
+        ("flask", "db", "upgrade"),
+        ("work_data_hub", "db", "status", "--check"),
+        ("work_data_hub", "db", "downgrade", "-1"),
+        ("flask", "db", "upgrade"),
+    ):
+        done = warm_pythons.run("-m", *command, cwd=project, env=environment, timeout=120)
+        assert done.returncode == 0, (command, done.stderr)
+    entries = [entry.direction for entry in migration_runner.journal(database_url)]
+    assert entries == ["upgrade", "downgrade", "upgrade"]
+    assert not list(project.rglob("*.db"))
+
+
+def test_each_of_several_databases_is_guarded_for_itself(
+    alembic: Alembic, make_url: Callable[[], URL], tmp_path: Path
+) -> None:
+    project = copied("two_databases", tmp_path)
+    tables = {"orders": "orders", "billing": "invoices"}
+    urls = {name: make_url() for name in tables}
+    said = {f"{name.upper()}_DATABASE": u.render_as_string(False) for name, u in urls.items()}
+    for name in tables:
+        for arguments in (("upgrade", "head"), ("check",)):
+            done = alembic("-c", f"{name}.ini", *arguments, cwd=project, env=said)
+            assert done.returncode == 0, done.stderr
+    for name, table in tables.items():
+        assert rows(urls[name]) == {table: 0}
+        (entry,) = migration_runner.journal(urls[name])
+        assert entry.direction == "upgrade"
+        assert migration_runner.identity(urls[name]) is not None
+    assert not list(project.rglob("*.db"))

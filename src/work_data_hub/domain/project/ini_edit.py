@@ -33,6 +33,22 @@ def set_option(text: str, name: str, value: str) -> str:
     return "".join(lines)
 
 
+def has_option(text: str, name: str) -> bool:
+    """Whether ``[alembic]`` has an option."""
+    return _find(text.splitlines(keepends=True), name) is not None
+
+
+def add_options(text: str, options: list[str]) -> str:
+    """Return the text with lines at the beginning of ``[alembic]``, made where there is none."""
+    lines = text.splitlines(keepends=True)
+    headers = [_SECTION.match(line) for line in lines]
+    found = [number for number, each in enumerate(headers) if each and each["name"] == "alembic"]
+    start = found[0] + 1 if found else 0
+    header = [] if found else ["[alembic]\n"]
+    lines[start:start] = [*header, *(f"{option}\n" for option in options)]
+    return "".join(lines)
+
+
 def _find(lines: list[str], name: str) -> tuple[int, int] | None:
     """Return the lines of an option, with those that continue it."""
     option = re.compile(rf"{re.escape(name)}\s*[=:]", re.IGNORECASE)

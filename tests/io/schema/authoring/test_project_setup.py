@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import configparser
 import os
+import shutil
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from alembic.config import Config
 
-from work_data_hub.errors import RefusedError, UnusualEnvError
+from work_data_hub.domain.project.env_rewrite import new_env
+from work_data_hub.errors import RefusedError, UnusualEnvError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.authoring.project_setup import BACKUP, set_up
 from work_data_hub.io.schema.authoring.verification import verify
@@ -17,7 +21,6 @@ from work_data_hub.io.schema.authoring.verification import verify
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-    from pathlib import Path
 
     from sqlalchemy.engine import URL
 
@@ -78,6 +81,7 @@ def test_what_alembic_init_makes_works_after_it(
         process = alembic(*arguments, url=database_url, cwd=project)
         assert process.returncode == 0, process.stderr
     assert migration_runner.identity(database_url) is not None
+    assert len(migration_runner.history(project / "alembic.ini")) == 1
     after = contents(project)
     assert set_up(project) == setup._replace(done=(), changes=())
     assert contents(project) == after
@@ -193,3 +197,69 @@ def test_new_files_have_the_rights_of_the_process_which_are_never_changed(
     made = [path for path in (tmp_path / "new").rglob("*") if path.is_file()]
     assert made
     assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o640}
+
+
+@pytest.fixture
+def flask_project(tmp_path: Path) -> Path:
+    """The application of examples/flask_shop as `flask db init` left it."""
+    project = tmp_path / "flask_shop"
+    ignored = shutil.ignore_patterns("*.db*", "__pycache__")
+    shutil.copytree(Path(__file__).parents[4] / "examples/flask_shop", project, ignore=ignored)
+    (project / "alembic.ini").unlink()
+    migrations = project / "migrations"
+    (migrations / BACKUP).replace(migrations / "env.py")
+    return project
+
+
+@pytest.mark.parametrize("folder", [".", "migrations"])
+def test_flask_migrate_gets_a_configuration_for_the_other_doors(
+    folder: str, flask_project: Path
+) -> None:
+    setup = set_up(flask_project / folder)
+    assert setup.ini == flask_project / "alembic.ini"
+    assert (len(setup.done), setup.left, setup.names_database) == (3, (), True)
+    assert set_up(flask_project / folder).done == ()
+    assert verify(setup.ini) == ()
+
+
+def test_what_a_project_added_to_flask_migrate_is_not_dropped(flask_project: Path) -> None:
+    env = flask_project / "migrations/env.py"
+    env.write_text(env.read_text().replace("**conf_args", "compare_type=False, **conf_args"))
+    before = contents(flask_project)
+    with pytest.raises(UnusualEnvError) as refusal:
+        set_up(flask_project)
+    assert any("** is passed" in reason for reason in refusal.value.reasons)
+    assert "ScriptInfo" in refusal.value.text
+    assert contents(flask_project) == before
+
+
+def test_what_pyproject_says_is_an_option_of_alembic_ini_afterwards(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "%(here)s/m"\nprepend_sys_path = [".", "src"]\n'
+        "sourceless = true\ntruncate_slug_length = 20\n"
+    )
+    (tmp_path / "alembic.ini").write_text("[loggers]\nkeys = root\n")
+    (tmp_path / "m/versions").mkdir(parents=True)
+    (tmp_path / "m/env.py").write_text(new_env())
+    set_up(tmp_path)
+    config = Config(str(tmp_path / "alembic.ini"))
+    assert config.get_alembic_option("script_location") == f"{tmp_path}/m"
+    assert config.get_prepend_sys_paths_list() == [".", "src"]
+    assert config.get_alembic_boolean_option("sourceless")
+    assert set_up(tmp_path).done == ()
+
+
+def test_what_no_alembic_ini_can_say_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.alembic]\nscript_location = "m"\n[[tool.alembic.post_write_hooks]]\nname = "x"\n'
+    )
+    (tmp_path / "alembic.ini").write_text("[alembic]\n")
+    (tmp_path / "m/versions").mkdir(parents=True)
+    (tmp_path / "m/env.py").write_text(new_env())
+    before = contents(tmp_path)
+    # Alembic goes by the working directory here.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path)
+        with pytest.raises(UsageError, match="post_write_hooks"):
+            set_up(tmp_path)
+    assert contents(tmp_path) == before

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.domain.project.env_plain import plain_env
 from work_data_hub.domain.project.env_rewrite import IrreplaceableEnvError, rewrite_env
+from work_data_hub.domain.project.flask_env import FLASK_ENV, is_flask_template
 from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
 from work_data_hub.io.schema.authoring.project_setup import BACKUP
@@ -68,7 +69,8 @@ def _original(backup: Path, guarded: bytes) -> bytes | None:
         return None
     original = backup.read_bytes()
     try:
-        became = rewrite_env(original).text.encode()
+        is_flask = is_flask_template(original)
+        became = (FLASK_ENV if is_flask else rewrite_env(original).text).encode()
     except IrreplaceableEnvError:
         return None
     return original if became == guarded else None

@@ -8,11 +8,22 @@ from typing import NamedTuple
 
 from work_data_hub.config.database_address import parse_address
 from work_data_hub.domain.project.env_file import read_env_file
-from work_data_hub.domain.project.env_rewrite import IrreplaceableEnvError, new_env, rewrite_env
-from work_data_hub.domain.project.ini_edit import disable_option, set_option
+from work_data_hub.domain.project.env_rewrite import (
+    EnvRewrite,
+    IrreplaceableEnvError,
+    new_env,
+    rewrite_env,
+)
+from work_data_hub.domain.project.flask_env import FLASK_ENV, is_flask_template, is_of_flask
+from work_data_hub.domain.project.ini_edit import disable_option, has_option, set_option
 from work_data_hub.domain.revisions.head_file import write_heads
 from work_data_hub.errors import RefusedError, SettingsError, UnusualEnvError, UsageError
 from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
+from work_data_hub.io.schema.authoring.foreign_layouts import (
+    flask_ini,
+    flask_migrations,
+    with_toml_options,
+)
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of
@@ -21,6 +32,8 @@ from work_data_hub.redaction import without_secrets
 
 BACKUP = "env.py.before-wdh"
 _URL = "sqlalchemy.url"
+_LOCATION = "script_location"
+_OF_FLASK = ("the application's database, metadata and configure_args",)
 
 
 class Setup(NamedTuple):
@@ -64,6 +77,8 @@ def plan_setup(folder: Path, *, naming_rule: bool = False) -> Setup:
         UsageError: the configuration cannot be read, or a file cannot be written.
     """
     ini = folder / "alembic.ini"
+    if (migrations := flask_migrations(folder)) is not None and not _leads_somewhere(ini):
+        return _flask_project(migrations)
     if not ini.exists():
         return _new_project(ini)
     toml = folder / "pyproject.toml"
@@ -80,6 +95,21 @@ def plan_setup(folder: Path, *, naming_rule: bool = False) -> Setup:
         done.append(f"{head_file}: new, holds the heads; commit it")
     names_database = own_url is not None or any("default_url=" in line for line in env_done)
     return Setup(ini, tuple(done), left, names_database, tuple(changes))
+
+
+def _leads_somewhere(ini: Path) -> bool:
+    """Whether an alembic.ini is there and has a script_location."""
+    return ini.is_file() and has_option(ini.read_bytes().decode("utf-8", "replace"), _LOCATION)
+
+
+def _flask_project(migrations: Path) -> Setup:
+    """Return what makes `flask db` and `wdh db` work on the application's database."""
+    ini = migrations.absolute().parent / "alembic.ini"
+    changes, done, left = _env(migrations / "env.py")
+    if not ini.exists():
+        changes.append(_new(ini, flask_ini(migrations)))
+        done.append(f"{ini}: new, for `wdh db` and `alembic`; `flask db` has its own")
+    return Setup(ini, tuple(done), left, True, tuple(changes))
 
 
 def _new_project(ini: Path) -> Setup:
@@ -127,13 +157,14 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
     if read_env_file(before).hands_over:
         return [], [], ()
     try:
-        rewritten = rewrite_env(before)
+        is_flask = is_flask_template(before)
+        rewritten = EnvRewrite(FLASK_ENV, _OF_FLASK, ()) if is_flask else rewrite_env(before)
     except IrreplaceableEnvError as error:
         raise UnusualEnvError(
             f"{path} was left as it is: the package would not do what it does",
             hint="write it by hand: begin with the lines below, and find each of these a place",
             reasons=error.reasons,
-            text=error.text,
+            text=FLASK_ENV if is_of_flask(before) else error.text,
         ) from None
     backup = path.with_name(BACKUP)
     if backup.exists():
@@ -153,6 +184,13 @@ def _ini(path: Path, *, naming_rule: bool) -> tuple[list[FileChange], list[str],
     text = before.decode("utf-8", "surrogateescape")
     disabled, url = disable_option(text, _URL)
     done = []
+    if not has_option(text, _LOCATION):
+        toml = path.with_name("pyproject.toml")
+        text = with_toml_options(text, toml)
+        disabled = with_toml_options(disabled, toml)
+        done.append(
+            f"{path}: has the options of [tool.alembic] in pyproject.toml, which it overrules"
+        )
     own = _masked(url) if url is not None and _is_understood(url) else None
     if url is not None and own is None:
         text = disabled
