@@ -80,7 +80,12 @@ def test_every_option_of_every_verb_may_stand_before_it(
     tmp_path: Path, wdh_process: Callable[..., Any]
 ) -> None:
     ini = str(REPOSITORY / "alembic.ini")
-    values = {"--database-url": "sqlite:///x.db", "--config": ini}
+    values = {
+        "--database-url": "sqlite:///x.db",
+        "--config": ini,
+        "--name": "alembic",
+        "-n": "alembic",
+    }
     names = [name for names, _ in OF_EVERY_VERB for name in names]
     assert {*values, "--json", "--quiet", "-q"} == {*names}
     options = [

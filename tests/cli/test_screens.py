@@ -309,7 +309,8 @@ def test_whoever_waits_for_a_server_is_told(
     tmp_path: Path,
     verb: list[str],
 ) -> None:
-    process = start_program(WDH, "db", *verb, cwd=tmp_path, env=wdh_environment(silent_server))
+    words = ["db", *verb, "--config", "work_data_hub"]
+    process = start_program(WDH, *words, cwd=tmp_path, env=wdh_environment(silent_server))
     assert process.stderr is not None
     timer = threading.Timer(30, process.kill)  # no test waits for ever
     timer.start()

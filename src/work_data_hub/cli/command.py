@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
+    from work_data_hub.cli.answer import Answer
+
 
 def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
     """Run the command in this process and return its exit code.
@@ -36,7 +38,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
         call = parse(given, prog)
         as_json = call.json
         with patience.listening(_say_quietly if call.quiet else _say):
-            answer = verb_of(call).answer(call)
+            answer = _answer(call)
         answer.write(call.verb, sys.stdout, as_json=as_json, is_quiet=call.quiet)
     except SystemExit as end:  # help and version
         return int(end.code or 0)
@@ -56,6 +58,18 @@ def run(prog: str = "wdh") -> None:
     """Be the process: the console command's entry point."""
     streams.prepare()
     sys.exit(main(prog=prog))
+
+
+def _answer(call: argparse.Namespace) -> Answer:
+    if call.name is None:
+        return verb_of(call).answer(call)
+    from work_data_hub.io.schema.revisions.script_locations import section
+
+    before = section.set(call.name)
+    try:
+        return verb_of(call).answer(call)
+    finally:
+        section.reset(before)
 
 
 def _say(what: str) -> None:

@@ -64,6 +64,9 @@ OF_EVERY_VERB = (
         help="the project's alembic.ini; default: the one in this folder or one above it;"
         " work_data_hub is WorkDataHub's own",
     ),
+    argument(
+        "--name", "-n", metavar="SECTION", help="the section of alembic.ini (default: alembic)"
+    ),
     argument("--json", action="store_true", help="print the result, or fault, as JSON"),
     argument("--quiet", "-q", action="store_true", help="no progress and no prose"),
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import argument, verb
+from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -37,7 +38,16 @@ _IGNORED = "*.db *.db-journal *.db-shm *.db-wal *.db.lock env.py.before-wdh"
     when_interrupted=_FILES_ONLY,
 )
 def init(call: Namespace) -> Answer:
-    """Make a project, or an empty folder, use the package."""
+    """Make a project, or an empty folder, use the package.
+
+    Raises:
+        UsageError: a section was named.
+    """
+    if call.name is not None:
+        raise UsageError(
+            "--name does not go together with init, which changes the section [alembic]",
+            hint="leave it out",
+        )
     from work_data_hub.io.schema.authoring.project_setup import plan_setup, set_up
 
     setup = (plan_setup if call.check else set_up)(call.folder, naming_rule=call.naming_rule)

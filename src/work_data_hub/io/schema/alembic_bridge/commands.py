@@ -114,13 +114,18 @@ def seen(
 
 def config_of(alembic_ini: Path | None, attributes: dict[str, Any] | None = None) -> Config:
     """Return Alembic's configuration of a project."""
-    return Config(str(project_files.meant(alembic_ini)), attributes=attributes)
+    return Config(
+        str(project_files.meant(alembic_ini)),
+        ini_section=script_locations.section.get(),
+        attributes=attributes,
+    )
 
 
 def quiet(config: Config) -> Config:
     """Return the configuration for a call that does not print what it writes."""
     return Config(
         config.config_file_name,
+        ini_section=config.config_ini_section,
         attributes=config.attributes,
         cmd_opts=Namespace(quiet=True, x=None),
     )

@@ -122,7 +122,8 @@ def _declared(config: Config) -> str | None:
     """Return what alembic.ini says, whatever a program has put in its place."""
     ini = config.config_file_name
     try:
-        return Config(ini).get_alembic_option("sqlalchemy.url") if ini else None
+        written = Config(ini, ini_section=config.config_ini_section)
+        return written.get_alembic_option("sqlalchemy.url") if ini else None
     except configparser.Error:
         return None
 

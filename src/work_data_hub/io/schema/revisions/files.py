@@ -10,6 +10,7 @@ from work_data_hub.io.schema.revisions.cache import RevisionCache, stamp
 from work_data_hub.io.schema.revisions.script_locations import (
     read_options,
     script_folder,
+    section,
     version_folders,
 )
 
@@ -48,7 +49,7 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
         UsageError: the configuration cannot be read, or names a folder that is not there.
     """
     paths = [os.path.abspath(path) if path else "" for path in (ini, toml)]
-    cache = RevisionCache("\n".join(paths))
+    cache = RevisionCache("\n".join([*paths, section.get()]))
     options = _options(ini, toml, cache)
     *_, is_recursive, is_sourceless, names_database = options
     seen: set[str] = set()

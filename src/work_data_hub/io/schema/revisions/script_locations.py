@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextvars import ContextVar
 
 from work_data_hub.errors import UsageError
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 NAMING_RULE = "revision_environment"
 _SECTION = "alembic"
+# The section of alembic.ini that is meant, as `alembic --name` has it; read wherever the file is.
+section: ContextVar[str] = ContextVar("section", default=_SECTION)
 _SEPARATORS = {"space": " ", "newline": "\n", "os": os.pathsep, ":": ":", ";": ";"}
 _HINT = "see https://alembic.sqlalchemy.org/en/latest/tutorial.html#editing-the-ini-file"
 _SAVE_AS_TEXT = "correct it: text of sections and options, without a byte order mark"
@@ -38,7 +41,10 @@ def read_options(ini: str | None, toml: str | None) -> Options:
     location = values.get("script_location")
     if not isinstance(location, str):
         source = ini or toml or "the configuration"
-        raise UsageError(f"{source} has no script_location", hint=_HINT)
+        others = values.sections_with("script_location")
+        hint = f"say which section is meant: --name {' or '.join(others)}" if others else _HINT
+        named = "" if section.get() == _SECTION else f" in [{section.get()}]"
+        raise UsageError(f"{source} has no script_location{named}", hint=hint)
     if "\0" in location:
         raise UsageError(f"script_location in {ini or toml} holds a NUL", hint=_HINT)
     return (
@@ -111,6 +117,7 @@ class _Values:
 
     def __init__(self, ini: str | None, toml: str | None) -> None:
         self._path = ini
+        self._section = section.get()
         self._ini = _read_ini(ini)
         self._toml = _read_toml(toml)
         self._toml_here = {"here": _here(toml)}
@@ -120,7 +127,11 @@ class _Values:
         return self._from_toml(name) if text is None else text
 
     def has(self, name: str) -> bool:
-        return self._ini.has_option(_SECTION, name) or name in self._toml
+        return self._ini.has_option(self._section, name) or name in self._toml
+
+    def sections_with(self, name: str) -> list[str]:
+        """Return the sections that have an option."""
+        return [each for each in self._ini.sections() if self._ini.has_option(each, name)]
 
     def is_set(self, name: str) -> bool:
         text = self._from_ini(name)
@@ -150,7 +161,7 @@ class _Values:
         import configparser
 
         try:
-            return self._ini.get(_SECTION, name, fallback=None)
+            return self._ini.get(self._section, name, fallback=None)
         except configparser.Error:
             pass  # it holds the value, and would be the context of what is raised here
         raise UsageError(
