@@ -154,11 +154,31 @@ def test_a_spool_that_cannot_be_written_is_said_and_ends_nothing(
 ) -> None:
     spool.write_text("a file where the folder should be", encoding="utf-8")
     away.cut()
-    with record_run("orders", url=away.url):
-        pass
-    lost = [each for each in log.records if each.levelno == logging.ERROR]
-    assert lost
-    assert "is lost" in lost[0].getMessage()
+    with record_run("orders", url=away.url) as run:
+        run.metric("late", 1)
+    (lost,) = [each for each in log.records if each.levelno == logging.ERROR]
+    assert "is lost in part" in lost.getMessage()
+
+
+def test_a_spool_file_that_somebody_removes_is_not_lost_to_its_run(
+    away: Any,
+    rows: Any,
+    spool: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Callable[..., None],
+) -> None:
+    monkeypatch.setattr(delivery, "FIRST_PAUSE_SECONDS", 0.05)
+    with record_run("orders", url=away.url) as run:
+        away.cut()
+        run.metric("late", 1)
+        until(lambda: spool.is_dir() and [*spool.iterdir()])
+        (file,) = spool.iterdir()
+        until(lambda: b'"late"' in file.read_bytes())
+        file.unlink()
+        away.open()
+    assert rows.run["status"] == "success"
+    assert [metric["metric_value"] for metric in rows.metrics] == [1]
+    assert [*spool.iterdir()] == []
 
 
 def test_a_connection_that_the_server_ends_is_made_again(

@@ -42,10 +42,10 @@ class Delivery:
         self._run_id = run_id
         self._name = f"the run {run_id} of {pipeline}"
         self._writer = Writer(database)
-        self._lock = threading.Lock()  # of the spool file, and of the two below
+        self._lock = threading.Lock()  # of the spool file, and of what is below it
         self._spool: SpoolFile | None = None
         self._is_abandoned = False
-        self._has_complained = False
+        self._has_complained = self._has_lost = False
         self._pause = FIRST_PAUSE_SECONDS
         self._not_before = 0.0
 
@@ -145,7 +145,10 @@ class Delivery:
                 self._spool = SpoolFile.of_run(self._run_id, self._database.label)
             self._spool.append(entry)
         except Exception as error:  # a full disk does not end a pipeline either
-            log.error("%s is lost in part: it cannot be spooled: %s", self._name, error)  # noqa: TRY400
+            if not self._has_lost:
+                self._has_lost = True
+                said = "%s is lost in part: it cannot be spooled: %s"
+                log.error(said, self._name, error)  # noqa: TRY400  # a traceback tells nobody more
 
     def _close_spool(self) -> None:
         if self._spool is not None:

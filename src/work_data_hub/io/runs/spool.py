@@ -127,7 +127,9 @@ class SpoolFile:
         Raises:
             OSError: it cannot be read.
         """
-        text = self.path.read_bytes().decode("utf-8", "replace")
+        # By the descriptor: somebody may have removed the file.
+        size = os.fstat(self._descriptor).st_size
+        text = os.pread(self._descriptor, size, 0).decode("utf-8", "replace")
         # What is behind the last end of a line was never acknowledged.
         first, *lines = text.split("\n")[:-1] or [""]
         entries, unreadable = [], 0
@@ -144,7 +146,7 @@ class SpoolFile:
         Raises:
             OSError: it cannot be taken away; then it is loaded again, which does no harm.
         """
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def set_aside(self) -> Path:
         """Keep what could not be read under another name, and return that.
