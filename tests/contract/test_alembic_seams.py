@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
+import alembic
 import psycopg
 import pytest
 import sqlalchemy as sa
@@ -106,6 +107,7 @@ def test_private_doors_stand_in_the_rooms_that_are_known_for_them() -> None:
         "io/schema/alembic_bridge/ending.py",
         "io/schema/alembic_bridge/guarded_env.py",
         "io/schema/alembic_bridge/model_differences.py",
+        "io/schema/alembic_bridge/places.py",
         "io/schema/authoring/writer.py",
         "io/schema/run/dry_run.py",
         "io/schema/run/executor.py",
@@ -430,3 +432,14 @@ def test_all_of_a_script_is_written_by_static_output_and_a_step_calls_its_migrat
     ]
     assert written[2].startswith("-- Running ")
     assert written[-1] == "COMMIT;"
+
+
+def test_the_folders_of_revision_files_are_listed_with_packages_resolved(
+    project: Path, tmp_path: Path
+) -> None:
+    config = Config(str(project / "alembic.ini"))
+    config.set_main_option("version_locations", f"alembic:more {tmp_path}")
+    config.set_main_option("path_separator", "space")
+    packaged, plain = ScriptDirectory.from_config(config)._version_locations
+    assert Path(packaged) == Path(alembic.__file__).parent / "more"
+    assert Path(plain) == tmp_path

@@ -80,8 +80,7 @@ class SpoolFile:
         file = cls.locked(folder / f"{run_id}{SUFFIX}", create=True)
         if file is None:
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
-        if os.fstat(file._descriptor).st_size == 0:  # noqa: SLF001  # of this very class
-            file._append({"format": FORMAT, "database": database})  # noqa: SLF001
+        file.begin(database)
         return file
 
     @classmethod
@@ -112,6 +111,15 @@ class SpoolFile:
             os.close(descriptor)
             if not create:
                 return None
+
+    def begin(self, database: str) -> None:
+        """Say in an empty file what it is, and of which database; one that says it stays.
+
+        Raises:
+            OSError: it could not be added.
+        """
+        if os.fstat(self._descriptor).st_size == 0:
+            self._append({"format": FORMAT, "database": database})
 
     def append(self, entry: Entry) -> None:
         """Add an entry, and see that it is on the disk.
