@@ -94,6 +94,7 @@ def blocks(document: str) -> list[tuple[str, str]]:
     "document",
     [
         "README.md",
+        "docs/adopt.md",
         "docs/command-line.md",
         "docs/database-migrations.md",
         "docs/recorded-runs.md",

@@ -37,6 +37,7 @@ TOPICS = {
     "journal": Topic("what the database remembers", _GUIDE, "The journal"),
     "two-heads": Topic("two revisions on one parent", _GUIDE, "Two heads"),
     "roll-forward": Topic("downgrade, or a new revision", _GUIDE, "Downgrade or roll forward?"),
+    "adopt": Topic("a project of your own, in ten minutes", "adopt.md", "Any project"),
     "adopting": Topic("a database that was there before", _GUIDE, "Adopting an existing database"),
     "sqlite": Topic("what differs on SQLite", _GUIDE, "SQLite differences"),
 }

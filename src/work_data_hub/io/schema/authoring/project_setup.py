@@ -162,7 +162,7 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
     except IrreplaceableEnvError as error:
         raise UnusualEnvError(
             f"{path} was left as it is: the package would not do what it does",
-            hint="write it by hand: begin with the lines below, and find each of these a place",
+            hint="write it by hand, from the lines below; `wdh help adopt` says what goes where",
             reasons=error.reasons,
             text=FLASK_ENV if is_of_flask(before) else error.text,
         ) from None
