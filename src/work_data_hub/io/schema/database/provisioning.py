@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import psycopg
 import sqlalchemy as sa
 
 from work_data_hub.config.database_url import database_of, mask, with_database
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+
+_THERE_ALREADY = {"42P04", "23505"}  # duplicate_database, unique_violation
 
 
 class Place(NamedTuple):
@@ -100,9 +101,7 @@ def _create(url: URL) -> bool:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         except sa.exc.DBAPIError as error:
             # Another process was quicker: what was asked for is there.
-            if isinstance(
-                error.orig, psycopg.errors.DuplicateDatabase | psycopg.errors.UniqueViolation
-            ):
+            if getattr(error.orig, "sqlstate", None) in _THERE_ALREADY:
                 return False
             raise DatabaseUnavailableError(
                 f"cannot create {mask(url)}: {engine.said(error)}",

@@ -20,7 +20,6 @@ from work_data_hub.io.schema.locks.retries import Retries
 from work_data_hub.io.schema.locks.run_lock import run_lock
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.run.admission import Admission
-from work_data_hub.io.schema.run.dry_run import TrialGuard, try_out
 from work_data_hub.io.schema.run.executor import Execution
 from work_data_hub.io.schema.run.guard import RunGuard
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection, Engine
 
+    from work_data_hub.domain.run.plan import Step
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
     from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
@@ -78,15 +78,28 @@ def change(configuration: Configuration, ending: Ending) -> None:
             _refuse_migration(environment)
             admission.record_environment(permissions.record_environment)
         else:
-            kind = TrialGuard if permissions.dry_run else RunGuard
+            kind = _guard_of_trial() if permissions.dry_run else RunGuard
             guard = stack.enter_context(kind(admission, lock, side_engine, tell).standing())
             run = partial(_run_steps, configuration, ending, admission, guard)
             if permissions.dry_run:
-                request.untried = try_out(run, connection, ending.progress)
+                request.untried = _tried(run, connection, ending)
             else:
                 run()
             versions = environment.get_context().get_current_heads()
         request.report(ending.progress, ending.url, versions)
+
+
+def _guard_of_trial() -> type[RunGuard]:
+    # Imported for those who try: no other run pays for it.
+    from work_data_hub.io.schema.run.dry_run import TrialGuard
+
+    return TrialGuard
+
+
+def _tried(run: Callable[[], None], connection: Connection, ending: Ending) -> tuple[Step, ...]:
+    from work_data_hub.io.schema.run.dry_run import try_out
+
+    return try_out(run, connection, ending.progress)
 
 
 def _opened(choice: DatabaseChoice, request: Request) -> AbstractContextManager[Connection]:
