@@ -86,8 +86,8 @@ def test_a_database_that_comes_back_gets_what_was_spooled_by_itself(
         time.sleep(0.3)  # longer than the pause before it is asked again
         run.metric("late", 2)
         until(lambda: [*spool.iterdir()] == [])
+        until(lambda: rows.run["row_counts"] == {"load": 3})
         assert rows.run["status"] == "running"
-        assert rows.run["row_counts"] == {"load": 3}
     assert [metric["metric_value"] for metric in rows.metrics] == [1, 2]
     assert rows.run["status"] == "success"
     assert len(warnings(log)) == 1
@@ -222,7 +222,7 @@ def test_a_server_that_crashes_and_restarts_loses_nothing(
         assert found.run["status"] == "success"
         assert sorted(metric["metric_value"] for metric in found.metrics) == [*range(30)]
         assert len(warnings(log)) <= 1
-        assert [*spool.iterdir()] == []
+        assert [*spool.glob("*")] == []  # it may never have been needed
         assert flushed.in_use == []
 
 
