@@ -45,6 +45,10 @@ READABLE = {
     "escapes": 'revision = "\\x62\\u0032"\ndown_revision = "\\d"\n',
     "set docstring": '__doc__ = "By hand."\n' + DECLARATIONS,
     "empty text": 'revision = ""\ndown_revision = ""\n',
+    "in a function that nothing calls": (
+        DECLARATIONS + 'def upgrade(name):\n    helper()\n    globals()[f"upgrade_{name}"]()\n\n'
+        'def helper():\n    setattr(x, "y", 1)\n'
+    ),
     "future": "from __future__ import annotations\n" + DECLARATIONS,
 }
 
@@ -64,6 +68,37 @@ UNTELLABLE = {
     "wide exec": (DECLARATIONS + "\uff45\uff58\uff45\uff43(\"revision = 'c'\")\n", 3, "computed"),
     "utf-7": ("# coding: utf-7\n" + DECLARATIONS + 'print(revision :+AD0- "c")\n', 4, "computed"),
     "globals": (DECLARATIONS + 'globals()["revision"] = "c"\n', 3, "computed"),
+    "globals in a function that is called": (
+        DECLARATIONS + 'def f():\n    globals()["revision"] = "c"\n\nf()\n',
+        4,
+        "computed",
+    ),
+    "globals in a function that another one calls": (
+        DECLARATIONS
+        + 'def f():\n    globals()["revision"] = "c"\n\ndef g():\n    f()\n\nx = [g()]\n',
+        4,
+        "computed",
+    ),
+    "globals in a function that is decorated": (
+        DECLARATIONS + '@(lambda f: f())\ndef f():\n    globals()["revision"] = "c"\n',
+        5,
+        "computed",
+    ),
+    "globals in a function that Python calls": (
+        DECLARATIONS + 'def __getattr__(name):\n    globals()["revision"] = "c"\n',
+        4,
+        "computed",
+    ),
+    "globals in the default of an argument": (
+        DECLARATIONS + 'def f(x=globals().update(revision="c")):\n    pass\n',
+        3,
+        "computed",
+    ),
+    "globals in a class": (
+        DECLARATIONS + 'class C:\n    globals()["revision"] = "c"\n',
+        4,
+        "computed",
+    ),
     "modules": (DECLARATIONS + 'import sys\nsys.modules[__name__].revision = "c"\n', 4, ""),
     "changed list": ('revision = "b"\ndown_revision = ["a"]\ndown_revision.append("c")\n', 3, ""),
     "changed alias": ('x = ["a"]\nrevision = "b"\ndown_revision = x\nx += ["c"]\n', 4, ""),

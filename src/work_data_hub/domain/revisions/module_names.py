@@ -68,12 +68,17 @@ class ModuleNames:
 
     def distrust(self, module: _ast.Module) -> None:
         """Distrust what functions and expressions may change without a statement that shows it."""
+        from work_data_hub.domain.revisions.uncalled_functions import executed_statements
+
+        executed = {id(each) for part in executed_statements(module, _walk) for each in _walk(part)}
         for node in _walk(module):
             bound: list[str] = []
             if isinstance(node, _ast.Global):
                 bound = node.names
             elif isinstance(node, _ast.NamedExpr):
                 bound = [node.target.id]
+            elif id(node) not in executed:
+                continue
             elif (isinstance(node, _ast.Name) and node.id in BY_NAME) or (
                 isinstance(node, _ast.Attribute) and node.attr in BY_ATTRIBUTE
             ):
