@@ -15,6 +15,7 @@ import pytest
 from work_data_hub.io.runs import pipeline_executions, record_run
 from work_data_hub.io.runs.dead_runs import close_dead_runs, find_dead_runs
 from work_data_hub.io.runs.run_database import run_database
+from work_data_hub.io.runs.run_list import Wanted, list_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,6 +116,18 @@ def test_a_run_that_beats_or_was_written_by_hand_is_not_dead(
         with run_database(migrated_database).connect() as connection:
             assert close_dead_runs(connection) == []
     assert [run["status"] for run in rows.runs] == ["running", "success"]
+
+
+def test_a_run_that_ended_is_not_silent_however_long_ago_that_was(
+    migrated_database: URL, rows: Any
+) -> None:
+    with record_run("orders", url=migrated_database):
+        pass
+    age(rows, timedelta(days=30))
+    with run_database(migrated_database).connect() as connection:
+        (run,) = list_runs(connection, Wanted())
+    assert run.last_sign < datetime.now(UTC) - timedelta(days=29)
+    assert not run.is_silent
 
 
 def test_a_run_that_was_only_thought_dead_says_how_it_ended(
