@@ -236,7 +236,7 @@ def test_a_cache_that_others_may_write_is_no_cache(
     ini = write_project(tmp_path, "merge")
     read_history(str(ini))
     (file,) = cache_folder.iterdir()
-    key = f"{ini}\n"
+    key = f"{ini}\n\nalembic"
     name = str(tmp_path / "m" / "versions" / "1.py")
     seen = stamp((tmp_path / "m" / "versions" / "1.py").stat())
     assert RevisionCache(key).get(name, seen) is not None
