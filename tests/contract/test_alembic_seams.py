@@ -37,7 +37,7 @@ from work_data_hub.io.schema.alembic_bridge.revision_listing import described
 from work_data_hub.io.schema.engine import connect, foreign_keys_off
 from work_data_hub.io.schema.first_look import libpq
 from work_data_hub.io.schema.locks import advisory_lock
-from work_data_hub.io.schema.run import transaction_watch
+from work_data_hub.io.schema.run import transaction_state
 from work_data_hub.io.schema.run.executor import plan_of
 
 if TYPE_CHECKING:
@@ -397,7 +397,7 @@ def test_a_connection_that_failed_tells_where_it_went(postgresql_url: URL) -> No
 
 def test_the_numbers_that_are_used_without_importing_psycopg() -> None:
     assert advisory_lock._READ_COMMITTED == psycopg.IsolationLevel.READ_COMMITTED
-    assert transaction_watch._IDLE == pq.TransactionStatus.IDLE
+    assert transaction_state._IDLE == pq.TransactionStatus.IDLE
     assert libpq._loaded().PQlibVersion() == pq.version()
 
 

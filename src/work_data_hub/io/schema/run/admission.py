@@ -20,9 +20,11 @@ from work_data_hub.io.schema.record.marks import Marks
 from work_data_hub.io.schema.run import recovery
 
 if TYPE_CHECKING:
-    from alembic.runtime.migration import MigrationContext
+    from collections.abc import Collection, Iterable
 
-    from work_data_hub.domain.finding import Finding
+    from alembic.runtime.migration import MigrationContext
+    from sqlalchemy.engine import Connection
+
     from work_data_hub.domain.record.target import EnvironmentClass, Target
     from work_data_hub.domain.run.plan import Plan
     from work_data_hub.domain.run.protection import Refusal
@@ -124,7 +126,7 @@ class Admission:
         before = self.target.identity.environment if self.target.identity else "nothing"
         connection = self.view.connection
         with connection.begin():
-            self._create_tables()
+            _create_tables(connection, self.facts)
             found = self.target.identity or identity.new_identity(wanted, self.facts.pin)
             recorded = identity.with_environment(found, wanted)
             # The strictest record counts: every history of the database must say the same.
@@ -146,15 +148,15 @@ class Admission:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
         if self.facts.has_framework_tables:
             self._clear_up(plan)
-        self._create_tables()
+        _create_tables(self.view.connection, self.facts)
         self._record_identity()
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
-        entries = self._check_history(context.get_current_heads())
+        heads, accepted = context.get_current_heads(), self._permissions.accept
+        entries = _checked_history(self.view, self.journal, heads, accepted)
         if not self._permissions.dry_run:
             self.view.connection.commit()
-        took = {(row.revision, row.direction): row.duration_ms / 1000 for row in entries}
-        return replace(plan, expected=expected_seconds(plan.steps, took))
+        return _timed(plan, entries)
 
     def _clear_up(self, plan: Plan) -> None:
         """Clear up what an interrupted revision left, which a dry run cannot take back."""
@@ -165,16 +167,6 @@ class Admission:
         self.repeated = recovery.clear_up(
             self.marks, plan, self._permissions.resolved, self.patience
         )
-
-    def _create_tables(self) -> None:
-        if self.facts.has_framework_tables:
-            return
-        connection = self.view.connection
-        if connection.dialect.name == "postgresql":
-            # Two histories have two run locks, and create one set of tables between them.
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key(JOURNAL)})")
-        if not sa.inspect(connection).has_table(JOURNAL, schema=self.schema):
-            framework_tables(self.schema).create(connection)
 
     @property
     def _class_at_first(self) -> EnvironmentClass:
@@ -187,30 +179,45 @@ class Admission:
         if not identity.is_recorded(self.view.connection, self.schema, wanted):
             identity.record(self.view.connection, self.schema, wanted)
 
-    def _check_history(self, heads: tuple[str, ...]) -> list[JournalEntry]:
-        scripts = self.view.scripts
-        applied = history_check.applied_scripts(scripts, heads)
-        entries = self.journal.deciding()
-        self.journal.adopt(
-            (script.revision, history_check.source_mark(script))
-            for script in history_check.unknown_to(entries, applied)
-        )
-        found = history_check.findings(entries, applied, scripts, self.view.settings)
-        for revision, finding in found.items():
-            self._judge(revision, finding)
-        return entries
-
-    def _judge(self, revision: str, finding: Finding) -> None:
-        if revision in self._permissions.accept:
-            script = self.view.scripts.get_revision(revision) if finding.path else None
-            source = history_check.source_mark(script) if script is not None else None
-            self.journal.add(revision, "accept", source=source, detail=str(finding))
-        elif finding.severity == WARNING:
-            log.warning("%s", finding)
-        else:
-            raise HistoryError(str(finding), hint=finding.hint)
-
 
 def _refuse(refusal: Refusal | None) -> None:
     if refusal is not None:
         raise RefusedError(refusal.reason, hint=refusal.way_out)
+
+
+def _create_tables(connection: Connection, facts: DatabaseFacts) -> None:
+    if facts.has_framework_tables:
+        return
+    if connection.dialect.name == "postgresql":
+        # Two histories have two run locks, and create one set of tables between them.
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key(JOURNAL)})")
+    if not sa.inspect(connection).has_table(JOURNAL, schema=facts.schema):
+        framework_tables(facts.schema).create(connection)
+
+
+def _checked_history(
+    view: DatabaseView, journal: Journal, heads: tuple[str, ...], accepted: Collection[str]
+) -> list[JournalEntry]:
+    """Return what decides of the journal; adopt what is not in it, refuse what was edited."""
+    applied = history_check.applied_scripts(view.scripts, heads)
+    entries = journal.deciding()
+    journal.adopt(
+        (script.revision, history_check.source_mark(script))
+        for script in history_check.unknown_to(entries, applied)
+    )
+    found = history_check.findings(entries, applied, view.scripts, view.settings)
+    for revision, finding in found.items():
+        if revision in accepted:
+            script = view.scripts.get_revision(revision) if finding.path else None
+            source = history_check.source_mark(script) if script is not None else None
+            journal.add(revision, "accept", source=source, detail=str(finding))
+        elif finding.severity == WARNING:
+            log.warning("%s", finding)
+        else:
+            raise HistoryError(str(finding), hint=finding.hint)
+    return entries
+
+
+def _timed(plan: Plan, entries: Iterable[JournalEntry]) -> Plan:
+    took = {(row.revision, row.direction): row.duration_ms / 1000 for row in entries}
+    return replace(plan, expected=expected_seconds(plan.steps, took))

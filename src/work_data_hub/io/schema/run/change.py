@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
-    from work_data_hub.io.schema.alembic_bridge.request import Loading, Request
+    from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions, Request
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
@@ -50,29 +50,22 @@ def change(configuration: Configuration, ending: Ending) -> None:
     environment = configuration.environment
     request, permissions = request_of(environment.config), permissions_of(environment)
     choice = choose(configuration)
-    ending.url = choice.target.url
+    url = ending.url = choice.target.url
     if request.place is not None:
-        request.place(choice.target.url)
-        request.report(ending.progress, ending.url)
-        return
+        request.place(url)
+        return request.report(ending.progress, url)
     with _opened(choice, request) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
-        side_engine, tell = engine.create_engine(ending.url), request.observer.waiting
+        side_engine, tell = engine.create_engine(url), request.observer.waiting
         view = configuration.view(connection, choice.target, choice.settings)
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
         admission = Admission.of(view, facts, permissions)
         if request.loading is not None:
             _load(admission, request.loading)
-            request.report(ending.progress, ending.url)
-            return
+            return request.report(ending.progress, url)
         stack.enter_context(engine.foreign_keys_off(connection))
         if request.empty is not None:
-            admission.refuse_reset()
-            request.empty(view)
-            # Its record is gone, what it is has not changed; the lock is held until it is built.
-            facts = read_facts(connection, view.history, view.schema)
-            connection.rollback()
-            admission = Admission(view, facts, admission.target, permissions)
+            admission = _emptied(admission, request.empty, permissions)
         versions: tuple[str, ...] = ()
         if permissions.record_environment is not None:
             _refuse_migration(environment)
@@ -86,7 +79,19 @@ def change(configuration: Configuration, ending: Ending) -> None:
             else:
                 run()
             versions = environment.get_context().get_current_heads()
-        request.report(ending.progress, ending.url, versions)
+        return request.report(ending.progress, url, versions)
+
+
+def _emptied(
+    admission: Admission, empty: Callable[[DatabaseView], None], permissions: Permissions
+) -> Admission:
+    """Drop what is there; its record is gone, what it is has not changed."""
+    admission.refuse_reset()
+    view = admission.view
+    empty(view)
+    facts = read_facts(view.connection, view.history, view.schema)
+    view.connection.rollback()
+    return Admission(view, facts, admission.target, permissions)
 
 
 def _guard_of_trial() -> type[RunGuard]:

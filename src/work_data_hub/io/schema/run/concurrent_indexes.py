@@ -9,10 +9,17 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from work_data_hub.errors import LockTimeoutError
+from work_data_hub.domain.sql.statement import if_not_exists
+from work_data_hub.errors import LockTimeoutError, MigrationFailedError
+from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy.engine import Connection
+
     from work_data_hub.domain.sql.statement import ConcurrentIndex
+    from work_data_hub.io.schema.run.session_settings import SessionSettings
 
 State = Literal["missing", "invalid", "valid"]
 
@@ -23,6 +30,66 @@ _STATE = """
      WHERE c.relname = %s AND i.indrelid = to_regclass(%s)
 """
 _LOOK_EVERY_SECONDS = 0.2
+
+
+class IndexBuilds:
+    """The concurrent builds of a revision, one after the other.
+
+    Args:
+        connection: of the run.
+        session: its settings.
+        patience_seconds: how long a build may wait for older transactions, which it must outlast.
+
+    Attributes:
+        is_foreign: whether the index was there before its statement ran: then it is somebody
+            else's, and recovery must not take it for what an interrupted build left.
+    """
+
+    def __init__(
+        self, connection: Connection, session: SessionSettings, patience_seconds: float
+    ) -> None:
+        self._connection = connection
+        self._session = session
+        self._patience = patience_seconds
+        self._is_patient = False
+        self._kept: Collection[ConcurrentIndex] = ()
+        self.is_foreign = False
+
+    def begin(self, kept: Collection[ConcurrentIndex]) -> None:
+        """Begin a revision; ``kept`` are the valid indexes of one that it repeats."""
+        self._kept = kept
+        self._is_patient = self.is_foreign = False
+
+    def prepare(self, index: ConcurrentIndex, statement: str) -> str:
+        """Clear the way for a build; return the statement that is run."""
+        raw = driver_connection(self._connection)
+        drop_if_invalid(raw, index, self._patience)
+        if state(raw, index) == "valid":
+            if index in self._kept:
+                return if_not_exists(statement)
+            self.is_foreign = True
+        # It blocks nobody while it waits.
+        self._session.wait_for_locks(self._patience)
+        self._is_patient = True
+        return statement
+
+    def end_patience(self) -> None:
+        """Let what follows a build wait as long as all others, however it ended."""
+        if self._is_patient:
+            self._is_patient = False
+            self._session.wait_for_locks(None)
+
+    def verify(self, index: ConcurrentIndex) -> None:
+        """Refuse an index that its build left INVALID.
+
+        Raises:
+            MigrationFailedError: it did.
+        """
+        if state(driver_connection(self._connection), index) == "invalid":
+            raise MigrationFailedError(
+                f"the index {index.name} is INVALID after it was built",
+                hint="look at the server's log, then run again: it is dropped and built anew",
+            )
 
 
 def drop_if_invalid(raw: Any, index: ConcurrentIndex, patience_seconds: float) -> bool:

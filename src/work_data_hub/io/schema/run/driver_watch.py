@@ -9,25 +9,30 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from work_data_hub.io.schema.engine import HeardConnection, told
+from sqlalchemy import event
+
+from work_data_hub.io.schema.engine import HeardConnection, driver_connection, told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy.engine import Connection
 
     from work_data_hub.io.schema.engine import StatementListener
 
 
 @contextmanager
-def heard(raw: Any, listener: StatementListener) -> Iterator[bool]:
-    """Tell of every statement of a driver's connection for the block.
+def heard(connection: Connection, listener: StatementListener) -> Iterator[bool]:
+    """Tell of every statement of a connection for the block.
 
     Args:
-        raw: the driver's connection.
+        connection: SQLAlchemy's.
         listener: is told.
 
     Yields:
-        Whether this driver can tell; nothing is told where it cannot.
+        Whether its driver tells, of everything; else SQLAlchemy does, of what goes through it.
     """
+    raw = driver_connection(connection)
     if isinstance(raw, HeardConnection):
         raw.listener = listener
         try:
@@ -48,7 +53,39 @@ def heard(raw: Any, listener: StatementListener) -> Iterator[bool]:
             raw.cursor_factory = factory
             del raw.commit
     else:
-        yield False
+        before = lambda *all: (listener.before(all[2]), all[3])  # noqa: E731
+        after = lambda *all: listener.after(all[2], may_ask=True)  # noqa: E731
+        with (
+            told_of(connection, "before_cursor_execute", before, retval=True),
+            told_of(connection, "after_cursor_execute", after),
+        ):
+            yield False
+
+
+@contextmanager
+def told_of(connection: Connection, name: str, function: Any, **options: Any) -> Iterator[None]:
+    """Call a function at an event of SQLAlchemy for the block."""
+    event.listen(connection, name, function, **options)
+    try:
+        yield
+    finally:
+        event.remove(connection, name, function)
+
+
+def trace(connection: Connection, told: Callable[[str], None] | None) -> None:
+    """Hear of SQLite itself, too late to refuse it, what goes past every other way."""
+    if connection.dialect.name == "sqlite":
+        driver_connection(connection).set_trace_callback(told)
+
+
+@contextmanager
+def traced(connection: Connection, told: Callable[[str], None]) -> Iterator[None]:
+    """Trace for the block."""
+    trace(connection, told)
+    try:
+        yield
+    finally:
+        trace(connection, None)
 
 
 def _telling(factory: Any, listener: StatementListener) -> Any:

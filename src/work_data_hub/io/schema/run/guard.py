@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,6 +14,7 @@ from work_data_hub.io.schema.engine import said
 from work_data_hub.io.schema.locks.blocker_watch import BlockerWatch
 from work_data_hub.io.schema.locks.retries import is_lock_failure
 from work_data_hub.io.schema.record import history_check
+from work_data_hub.io.schema.run.concurrent_indexes import IndexBuilds
 from work_data_hub.io.schema.run.executor import was_interrupted
 from work_data_hub.io.schema.run.partial_revisions import PartialRevisions
 from work_data_hub.io.schema.run.session_settings import SessionSettings
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.journal import SourceMark
     from work_data_hub.io.schema.run.admission import Admission
+
+
+class _Attempt(NamedTuple):
+    step: Step
+    source: SourceMark | None
+    started_at: datetime
 
 
 class RunGuard:
@@ -56,15 +63,12 @@ class RunGuard:
             connection, backend_pid, settings.lock_timeout, settings.statement_timeout
         )
         self._transaction_watch = TransactionWatch(connection)
-        self._partial = PartialRevisions(
-            admission.marks, self._transaction_watch, self._session, settings.lock_deadline
-        )
+        builds = IndexBuilds(connection, self._session, settings.lock_deadline)
+        self._partial = PartialRevisions(admission.marks, self._transaction_watch, builds)
         self._rebuild = RebuildGuard(connection, self._transaction_watch.unheard)
         self._blockers = BlockerWatch(engine, settings.lock_timeout, tell)
-        self._started_at = datetime.now(UTC)
-        self._source: SourceMark | None = None
+        self._attempt: _Attempt | None = None
         self._transaction: Transaction | None = None
-        self._step: Step | None = None
 
     @contextlib.contextmanager
     def standing(self) -> Iterator[RunGuard]:
@@ -89,9 +93,8 @@ class RunGuard:
 
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """Note what is about to run."""
-        self._step = step
-        self._source = history_check.source_mark(script) if script is not None else None
-        self._started_at = datetime.now(UTC)
+        source = history_check.source_mark(script) if script is not None else None
+        self._attempt = _Attempt(step, source, datetime.now(UTC))
         # Alembic takes a transaction that is there; so it is known, at the end, to be the same.
         self._transaction = self._connection.get_transaction() or self._connection.begin()
         pid = self._session.begin_revision()
@@ -102,23 +105,20 @@ class RunGuard:
 
     def applied(self, **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
-        assert self._step is not None
-        self._verify_transaction()
+        assert self._attempt is not None
+        step, source, started_at = self._attempt
+        if not self._partial.was_outside:
+            _refuse_rollback(self._transaction)
         with self._transaction_watch.unheard():
             self._rebuild.end_revision()
             if self._connection.dialect.name == "postgresql":
                 settings = self._session.at_the_end
-                xact_id = self._journal.add_last(
-                    self._step, self._started_at, self._source, settings
-                )
+                xact_id = self._journal.add_last(step, started_at, source, settings)
                 self._transaction_watch.verify_same(xact_id)
             else:
                 self._transaction_watch.verify_same()
                 self._journal.add(
-                    self._step.revision,
-                    self._step.direction,
-                    started_at=self._started_at,
-                    source=self._source,
+                    step.revision, step.direction, started_at=started_at, source=source
                 )
         self._partial.end()
 
@@ -134,7 +134,7 @@ class RunGuard:
             What is committed of the step; unknown where the database does not answer any more.
         """
         self._blockers.end()
-        was_lost = self._transaction_watch.is_lost
+        was_lost = self._transaction_watch.transaction.is_lost
         self._transaction_watch.end()
         left: Remainder = "unknown" if was_lost else self._left_without_asking()
         with contextlib.suppress(sa.exc.SQLAlchemyError):
@@ -149,7 +149,7 @@ class RunGuard:
         left = self._partial.settle(was_lost=was_lost)
         if left is not None:
             return left
-        fate = self._transaction_watch.fate()
+        fate = self._transaction_watch.transaction.fate()
         if fate == "committed":
             # Its own COMMIT, whose answer was lost; or one that the revision made.
             return "all" if was_lost else "a part"
@@ -161,12 +161,15 @@ class RunGuard:
         return "a part" if self._transaction_watch.was_ended else "nothing"
 
     def _record_failure(self, step: Step, error: BaseException) -> None:
+        attempt = self._attempt
+        if attempt is None or attempt.step is not step:  # it had not begun
+            attempt = _Attempt(step, None, datetime.now(UTC))
         self._journal.add(
             step.revision,
             step.direction,
             outcome="failed",
-            started_at=self._started_at,
-            source=self._source,
+            started_at=attempt.started_at,
+            source=attempt.source,
             detail=scrub(_why(error), self._connection.engine.url),
         )
 
@@ -183,13 +186,15 @@ class RunGuard:
         seen = self._blockers.seen
         return f"held by {seen or 'no session that was seen: a prepared transaction, perhaps'}"
 
-    def _verify_transaction(self) -> None:
-        assert self._transaction is not None
-        if not self._partial.was_outside and not self._transaction.is_active:
-            raise RefusedError(
-                "the revision ended its own transaction by a rollback",
-                hint="remove the rollback; raise an exception to undo a revision",
-            )
+
+def _refuse_rollback(transaction: Transaction | None) -> None:
+    """Refuse a revision that is not in the transaction in which it began."""
+    assert transaction is not None
+    if not transaction.is_active:
+        raise RefusedError(
+            "the revision ended its own transaction by a rollback",
+            hint="remove the rollback; raise an exception to undo a revision",
+        )
 
 
 def _why(error: BaseException) -> str:

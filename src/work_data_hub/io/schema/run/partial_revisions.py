@@ -12,21 +12,17 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.record.mark import Executed, Noted, Session
-from work_data_hub.domain.sql.statement import concurrent_index, if_not_exists, only_reads
-from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema.engine import driver_connection
-from work_data_hub.io.schema.run import concurrent_indexes
+from work_data_hub.domain.sql.statement import concurrent_index, only_reads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
     from alembic.runtime.migration import MigrationContext
-    from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.run.plan import Remainder, Step
     from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.record.marks import Marks
-    from work_data_hub.io.schema.run.session_settings import SessionSettings
+    from work_data_hub.io.schema.run.concurrent_indexes import IndexBuilds
     from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
 
 _THIS_SESSION = """
@@ -41,34 +37,23 @@ class PartialRevisions:
     Args:
         marks: of the history.
         watch: tells of the statements.
-        session: the session's settings.
-        patience_seconds: how long an index build may wait for older transactions.
+        builds: of indexes.
+
+    Attributes:
+        was_outside: whether the revision has left its transaction.
     """
 
-    def __init__(
-        self,
-        marks: Marks,
-        watch: TransactionWatch,
-        session: SessionSettings,
-        patience_seconds: float,
-    ) -> None:
-        self._connection: Connection = marks.connection
+    def __init__(self, marks: Marks, watch: TransactionWatch, builds: IndexBuilds) -> None:
         self._marks = marks
         self._watch = watch
-        self._session = session
-        self._patience = patience_seconds
+        self._builds = builds
         self._committed = Executed()
         self._in_transaction = Executed()
         self._running: Noted | None = None
         self._server_process: Session | None = None
         self._is_written = False
-        # An index that is there before its statement runs is somebody else's: recovery must
-        # not take it for what an interrupted build left.
-        self._is_foreign = False
-        self._is_patient = False
         self._kept: Collection[ConcurrentIndex] | None = None
-        self._step: Step | None = None
-        self._started_at = datetime.now(UTC)
+        self._begun: tuple[Step, datetime] | None = None
         self.was_outside = False
 
     def begin(
@@ -82,10 +67,10 @@ class PartialRevisions:
             repeated: where it repeats one that was interrupted, the valid indexes that are there
                 already; the mark of it stays until this one has ended.
         """
-        self._step, self._started_at, self._kept = step, datetime.now(UTC), repeated
+        self._begun, self._kept = (step, datetime.now(UTC)), repeated
         self._committed, self._in_transaction = Executed(indexes=[*(repeated or ())]), Executed()
-        self._running, self._is_foreign, self.was_outside = None, False, False
-        self._is_patient = False
+        self._running, self.was_outside = None, False
+        self._builds.begin(repeated or ())
         block = type(context).autocommit_block
 
         @contextmanager
@@ -129,25 +114,25 @@ class PartialRevisions:
         if not self._watch.is_outside:
             return statement
         if self._is_postgresql and (index := concurrent_index(statement)) is not None:
-            statement = self._prepared(index, statement)
-        if not self._is_foreign:
-            self._update(Noted.of(statement, self._watch.dialect))
+            statement = self._builds.prepare(index, statement)
+        if not self._builds.is_foreign:
+            self._update(Noted.of(statement, self._watch.transaction.dialect))
         return statement
 
     def after(self, statement: str) -> None:
         """Note what has run."""
-        self._end_patience()
-        is_foreign, self._is_foreign = self._is_foreign, False
+        self._builds.end_patience()
+        is_foreign, self._builds.is_foreign = self._builds.is_foreign, False
         if is_foreign:
             return
         if self._watch.is_outside:
-            noted = self._running or Noted.of(statement, self._watch.dialect)
+            noted = self._running or Noted.of(statement, self._watch.transaction.dialect)
             self._is_written = not self._committed.add(noted)
             self._running = None
             if noted.index is not None:
-                self._verify(noted.index)
-        elif not only_reads(statement, self._watch.dialect):
-            self._in_transaction.add(Noted.of(statement, self._watch.dialect))
+                self._builds.verify(noted.index)
+        elif not only_reads(statement, self._watch.transaction.dialect):
+            self._in_transaction.add(Noted.of(statement, self._watch.transaction.dialect))
 
     def before_commit(self) -> None:
         """Write the mark; it commits with what precedes the block."""
@@ -159,25 +144,25 @@ class PartialRevisions:
             self._update(None)
             return
         if self._is_postgresql:
-            row = self._connection.exec_driver_sql(_THIS_SESSION).one()
+            row = self._marks.connection.exec_driver_sql(_THIS_SESSION).one()
             self._server_process = Session(row.pid, row.started)
         if self._kept is not None:
             self._marks.forget()
-        assert self._step is not None
-        self._marks.write(self._step, self._started_at, self._committed, self._server_process)
+        assert self._begun is not None
+        self._marks.write(*self._begun, self._committed, self._server_process)
         self.was_outside = True
 
     def failed(self, *, is_certain: bool) -> None:
         """Note what did not happen; of a concurrent build an INVALID index is there."""
-        self._is_foreign = False
+        self._builds.is_foreign = False
         if is_certain:
-            self._end_patience()
+            self._builds.end_patience()
         if is_certain and (self._running is None or self._running.index is None):
             self._running = None
 
     @property
     def _is_postgresql(self) -> bool:
-        return self._watch.dialect == "postgresql"
+        return self._watch.transaction.dialect == "postgresql"
 
     def _went_past_us(self) -> bool:
         """Whether the transaction has written what none of the statements that were heard did.
@@ -188,7 +173,7 @@ class PartialRevisions:
             return True
         if not self._is_postgresql or self._in_transaction.count:
             return False
-        return self._watch.ask_xact_id() is not None
+        return self._watch.transaction.ask_xact_id() is not None
 
     def _update(self, running: Noted | None) -> None:
         self._running = running
@@ -196,31 +181,3 @@ class PartialRevisions:
             whole = not self._is_written or running is None
             self._marks.update(self._committed, running, self._server_process, whole=whole)
         self._is_written = True
-
-    def _prepared(self, index: ConcurrentIndex, statement: str) -> str:
-        """Clear the way for a concurrent build; return the statement that is run."""
-        raw = driver_connection(self._connection)
-        concurrent_indexes.drop_if_invalid(raw, index, self._patience)
-        if concurrent_indexes.state(raw, index) == "valid":
-            if index in (self._kept or ()):
-                return if_not_exists(statement)
-            self._is_foreign = True
-        # It blocks nobody while it waits for older transactions, which it must outlast.
-        self._session.wait_for_locks(self._patience)
-        self._is_patient = True
-        return statement
-
-    def _end_patience(self) -> None:
-        """Let what follows a concurrent build wait as long as all others, however that ended."""
-        if self._is_patient:
-            self._is_patient = False
-            self._session.wait_for_locks(None)
-
-    def _verify(self, index: ConcurrentIndex) -> None:
-        raw = driver_connection(self._connection)
-        state = concurrent_indexes.state(raw, index)
-        if state == "invalid":
-            raise MigrationFailedError(
-                f"the index {index.name} is INVALID after it was built",
-                hint="look at the server's log, then run again: it is dropped and built anew",
-            )

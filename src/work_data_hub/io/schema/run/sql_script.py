@@ -60,27 +60,36 @@ def sql(
         RefusedError: what is pending cannot be told: a revision was interrupted, or the database
             is ahead of the code.
     """
-    if revision.count(":") > 1:
-        raise UsageError("there is more than one colon in the revision", hint="write FROM:TO")
-    if downgrade and ":" not in revision:
-        raise UsageError(
-            "the script of a downgrade needs to know where it starts", hint="write FROM:TO"
-        )
+    _check_range(revision, downgrade=downgrade)
     request = Request(database_url=database_url, script=Script())
     if pending:
         start = _where_it_is(request, revision, alembic_ini)
         if start is None:
             return _NOTHING
         revision = f"{start}:{revision}"
+    verb = command.downgrade if downgrade else command.upgrade
+    return _written(request, lambda config: verb(config, revision, sql=True), alembic_ini)
+
+
+def _written(request: Request, run: Callable[[Config], None], alembic_ini: Path | None) -> str:
     written = io.StringIO()
 
     def write(config: Config) -> None:
         config.output_buffer = written
-        (command.downgrade if downgrade else command.upgrade)(config, revision, sql=True)
+        run(config)
 
     commands.run(request, write, alembic_ini)
     assert request.script is not None
     return request.script.for_the_shell + written.getvalue()
+
+
+def _check_range(revision: str, *, downgrade: bool) -> None:
+    if revision.count(":") > 1:
+        raise UsageError("there is more than one colon in the revision", hint="write FROM:TO")
+    if downgrade and ":" not in revision:
+        raise UsageError(
+            "the script of a downgrade needs to know where it starts", hint="write FROM:TO"
+        )
 
 
 def _where_it_is(request: Request, revision: str, alembic_ini: Path | None) -> str | None:

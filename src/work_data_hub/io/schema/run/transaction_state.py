@@ -1,0 +1,121 @@
+"""The transaction of a revision: whether it is open, which one it is, and what became of it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from typing import TYPE_CHECKING, Literal
+
+from work_data_hub.domain.sql.statement import only_reads
+from work_data_hub.io.schema.engine import driver_connection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.domain.sql.lexer import Dialect
+
+Fate = Literal["committed", "aborted", "in progress", "unknown"]  # of pg_xact_status
+
+# A server takes a moment to notice that its client has gone.
+_UNTIL_NOTICED_SECONDS, _LOOK_EVERY_SECONDS = 2.0, 0.05
+_IDLE = 0  # libpq's PQTRANS_IDLE
+
+
+class TransactionState:
+    """What the driver and the server say of the transaction.
+
+    Args:
+        connection: the connection of the run.
+        unheard: wraps what is asked, which is not the revision's statement.
+
+    Attributes:
+        dialect: of the connection.
+        was_open: whether it was open behind the last statement.
+        was_committed: whether SQLite was seen to commit it.
+        xact_id: its id, once it has written something; None before, and on SQLite.
+    """
+
+    def __init__(
+        self, connection: Connection, unheard: Callable[[], AbstractContextManager[None]]
+    ) -> None:
+        self._connection = connection
+        self._unheard = unheard
+        self.dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
+        self.was_committed = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Another one begins; psycopg sends its BEGIN with the first statement."""
+        self.was_open = self.dialect == "sqlite"
+        self.xact_id: str | None = None
+
+    def was_rolled_back(self, _connection: Connection) -> None:
+        """It leaves nothing; that the revision went on behind it is found at its end."""
+        self.was_open = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection has gone."""
+        if self._connection.invalidated:
+            return True
+        return self.dialect == "postgresql" and bool(driver_connection(self._connection).closed)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the driver is in a transaction."""
+        raw = driver_connection(self._connection)
+        if self.dialect == "sqlite":
+            return bool(raw.in_transaction)
+        return bool(raw.info.transaction_status != _IDLE)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was open and is not, on a connection that is still there."""
+        return self.was_open and not self.is_lost and not self.is_open
+
+    def is_another(self, xact_id: str | None) -> bool:
+        """Whether the id that the transaction has now is not the one that it had."""
+        return self.xact_id is not None and xact_id != self.xact_id
+
+    def learn_xact_id(self, statement: str) -> None:
+        """Ask for the id behind the first statement that may have written something."""
+        is_new = self.xact_id is None and self.dialect == "postgresql"
+        if is_new and not only_reads(statement, self.dialect):
+            self.xact_id = self.ask_xact_id()
+
+    def ask_xact_id(self) -> str | None:
+        """Return the id of the transaction, if it has written anything (PostgreSQL)."""
+        query = "SELECT pg_current_xact_id_if_assigned()::text"
+        with self._unheard(), driver_connection(self._connection).cursor() as cursor:
+            cursor.execute(query)
+            (found,) = cursor.fetchone()
+        return None if found is None else str(found)
+
+    def fate(self) -> Fate:
+        """Ask what became of the transaction; the connection is in another one by now.
+
+        PostgreSQL knows it by its id. Where nothing was written there is none; on SQLite the driver
+        has said whether it was open until it was rolled back.
+        """
+        if self.dialect == "sqlite":
+            return "committed" if self.was_committed else "aborted"
+        if self.xact_id is None:
+            return "aborted"
+        query = f"SELECT pg_xact_status('{self.xact_id}'::xid8)"
+        deadline = time.monotonic() + _UNTIL_NOTICED_SECONDS
+        while True:
+            fate: Fate = self._connection.exec_driver_sql(query).scalar() or "unknown"
+            if fate != "in progress" or time.monotonic() > deadline:
+                return fate
+            time.sleep(_LOOK_EVERY_SECONDS)
+
+    def failed_for_certain(self, error: BaseException) -> bool:
+        """Whether the database itself said that a statement failed: it did not happen."""
+        # Some errors make SQLite roll back by itself (sqlite.org/lang_transaction).
+        self.was_open = self.was_open and self.is_open
+        if self.dialect == "sqlite":
+            return isinstance(error, sqlite3.Error)
+        return getattr(error, "sqlstate", None) is not None and not self.is_lost
