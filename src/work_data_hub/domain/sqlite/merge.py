@@ -66,7 +66,8 @@ class _Merger:
         gone = [c for c in _rules_not_in(self._base, self._wanted) if not self._left_out(c)]
         new = _rules_not_in(self._wanted, self._base)
         removed = [rule for lost in gone if (rule := self._in_original(lost)) is not None]
-        self._check_renamed_away(removed, new)
+        for clause in _renamed_away(removed, new, self._wishes.renamed):
+            self._lose(described(clause), _KEEP_RENAMED)
         key_changed = self._key_changed()
         if key_changed and self._original.primary_key is not None:
             removed.append(self._original.primary_key)
@@ -195,19 +196,6 @@ class _Merger:
         if names_in(clause.text) & self._dropped:
             self._lose(described(clause), drop_first(clause))
 
-    def _check_renamed_away(self, removed: Iterable[Clause], new: Sequence[Clause]) -> None:
-        """Refuse what Alembic drops by itself: the CHECK of a Boolean or Enum that is renamed."""
-        names = {folded(name) for name in self._wishes.renamed}
-        for clause in removed:
-            touched = names_in(clause.text) & names if clause.kind == "CHECK" else set()
-            again = any(c.kind == "CHECK" and names_in(c.text) & touched for c in new)
-            if touched and not again:
-                keep = (
-                    "rename without existing_type, and it is kept; if it is to go, drop it in a"
-                    " batch of its own before"
-                )
-                self._lose(described(clause), keep)
-
     def _check_forgotten_columns(self) -> None:
         for column in self._original.columns:
             known = self._base.column(column.name) or self._wanted.column(column.name)
@@ -216,9 +204,25 @@ class _Merger:
                 self._lose(f"column {column.name}", keep)
 
 
+_KEEP_RENAMED = (
+    "rename without existing_type, and it is kept; if it is to go, drop it in a batch of its own"
+    " before"
+)
 # Of these a column has one, which is what it is in the version of whoever changed it.
 _SINGLE = ("NOT NULL", "DEFAULT", "COLLATE", "GENERATED")
 _RULES = ("UNIQUE", "FOREIGN KEY", "CHECK")
+
+
+def _renamed_away(
+    removed: Iterable[Clause], new: Sequence[Clause], renamed: Iterable[str]
+) -> Iterator[Clause]:
+    """Yield what Alembic drops by itself: the CHECK of a Boolean or Enum that is renamed."""
+    names = {folded(name) for name in renamed}
+    for clause in removed:
+        touched = names_in(clause.text) & names if clause.kind == "CHECK" else set()
+        again = any(c.kind == "CHECK" and names_in(c.text) & touched for c in new)
+        if touched and not again:
+            yield clause
 
 
 def _as_of_table(clause: Clause, column: Column) -> str:

@@ -150,7 +150,7 @@ class HandwrittenRebuilds:
         if not (is_virtual(sql) or is_virtual(census.sql)):
             before = sqlite_census.parsed(census.sql, census.table)
             after = sqlite_census.parsed(sql, table)
-            yield from self._restored(census, left_out(before, after))
+            yield from _restored(self._raw, census, left_out(before, after), self._consent)
             yield from self._of_the_table(census, before, after)
             yield from self._moved_rows(replaced, before, after)
         yield from self._of_children(census, replaced.children)
@@ -158,17 +158,6 @@ class HandwrittenRebuilds:
 
     def _missing_rows(self, census: Census) -> list[Loss]:
         return missing_rows(census, sqlite_census.rows_left(self._raw, census))
-
-    def _restored(self, census: Census, gone: frozenset[str]) -> Iterator[Loss]:
-        """Make again what is not there; yield what cannot be made."""
-        indexes = (i for i in census.indexes.values() if not gone.issuperset(i.columns))
-        for kind, name, sql in (
-            *(("index", index.name, index.sql) for index in indexes),
-            *(("trigger", name, sql) for name, sql in census.triggers.items()),
-        ):
-            if not (self._consent.names(kind, name) or sqlite_census.exists(self._raw, name, kind)):
-                loss = sqlite_census.restore(self._raw, kind, name, sql, census.table)
-                yield from () if loss is None else (loss,)
 
     def _of_the_table(self, census: Census, before: Table, after: Table) -> Iterator[Loss]:
         if after.autoincrements:
@@ -204,3 +193,17 @@ class HandwrittenRebuilds:
                     "make the new table under another name, copy, drop the old one, then rename:"
                     " a table that is renamed takes the references to it along",
                 )
+
+
+def _restored(
+    raw: sqlite3.Connection, census: Census, gone: frozenset[str], consent: Consent
+) -> Iterator[Loss]:
+    """Make again what is not there; yield what cannot be made."""
+    indexes = (i for i in census.indexes.values() if not gone.issuperset(i.columns))
+    for kind, name, sql in (
+        *(("index", index.name, index.sql) for index in indexes),
+        *(("trigger", name, sql) for name, sql in census.triggers.items()),
+    ):
+        if not (consent.names(kind, name) or sqlite_census.exists(raw, name, kind)):
+            loss = sqlite_census.restore(raw, kind, name, sql, census.table)
+            yield from () if loss is None else (loss,)

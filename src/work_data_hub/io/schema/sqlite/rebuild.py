@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,15 +12,14 @@ from alembic import context as alembic_context
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import Action, action_of
-from work_data_hub.domain.sqlite.foreign_keys import may_break, may_change_schema
 from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
-from work_data_hub.io.schema.sqlite.census import Relations
-from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyGuard
+from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyWatch
 from work_data_hub.io.schema.sqlite.handwritten import HandwrittenRebuilds
+from work_data_hub.io.schema.sqlite.legacy_alter import LegacyAlter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import Connection
@@ -56,33 +55,32 @@ class RebuildGuard:
         self._connection = connection
         self._unheard = unheard
         self._is_sqlite = connection.dialect.name == "sqlite"
-        self._foreign_keys: ForeignKeyGuard | None = None
+        self._foreign_keys = ForeignKeyWatch(connection)
+        self._legacy_alter = LegacyAlter(connection)
         self._revision: _Revision | None = None
-        self._legacy_alter_before: int | None = None
         self._hooks = ExitStack()
         self._quiet = ExitStack()
-        self._impl: Any = None
+        self._is_hooked = False
 
     def __enter__(self) -> Self:
         if self._is_sqlite:
-            self._hooks.callback(self._end_legacy_alter)
+            self._hooks.callback(self._legacy_alter.end)
             self._hooks.callback(self._quiet.close)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._hooks.close()
-        self._revision = self._impl = None
+        self._revision, self._is_hooked = None, False
 
     def begin_revision(self, **_: Any) -> None:
         """Start anew; called before the first statement of each revision."""
         if not self._is_sqlite:
             return
-        self._revision = _Revision(HandwrittenRebuilds(self._raw), Relations(self._raw))
+        self._revision = _Revision(HandwrittenRebuilds(self._raw))
+        self._foreign_keys.begin()
         self._hook_into_alembic()
         self._quiet.close()
-        self._quiet.enter_context(warnings.catch_warnings())
-        for message in _WARNINGS_OF_NO_CONCERN:
-            warnings.filterwarnings("ignore", message)
+        self._quiet.enter_context(_no_needless_warnings())
 
     def end_revision(self, **_: Any) -> None:
         """Restore or refuse; called in the transaction of the revision, before its commit.
@@ -116,15 +114,14 @@ class RebuildGuard:
         """Restore or refuse, as at the end: what is committed now is not rolled back any more."""
         if self._revision is None:
             return
-        self._end_legacy_alter()
+        self._legacy_alter.end()
         self._revision.handwritten.settle_all()
         refuse_left_overs(self._raw, self._revision.temporaries)
-        if self._revision.may_break_foreign_keys and self._foreign_keys is not None:
-            self._foreign_keys.verify()
+        self._foreign_keys.verify()
 
     def failed(self, **_: Any) -> None:
         """It did not."""
-        self._end_legacy_alter()
+        self._legacy_alter.end()
 
     @property
     def _raw(self) -> Any:
@@ -132,22 +129,17 @@ class RebuildGuard:
 
     def _hook_into_alembic(self) -> None:
         """See each rebuild as Alembic planned it: no statement tells a wish from an oversight."""
-        if self._impl is not None:
-            return
-        try:
-            impl: Any = alembic_context.get_context().impl
-        except (NameError, AttributeError):
-            return  # Outside an env.py rebuilds are known by their statements alone.
-        original = impl.prep_table_for_batch
+        if not self._is_hooked and (impl := _implementation()) is not None:
+            original = impl.prep_table_for_batch
 
-        def prepare(batch: Any, table: Any) -> None:
-            original(batch, table)
-            with self._unheard():
-                self._prepare(batch)
+            def prepare(batch: Any, table: Any) -> None:
+                original(batch, table)
+                with self._unheard():
+                    self._prepare(batch)
 
-        impl.prep_table_for_batch = prepare
-        self._hooks.callback(vars(impl).pop, "prep_table_for_batch", None)
-        self._impl = impl
+            impl.prep_table_for_batch = prepare
+            self._hooks.callback(vars(impl).pop, "prep_table_for_batch", None)
+            self._is_hooked = True
 
     def _prepare(self, batch: Any) -> None:
         if self._revision is None:
@@ -160,21 +152,21 @@ class RebuildGuard:
 
     def _exchanged(self, revision: _Revision, statement: str) -> str:
         action = action_of(statement)
-        self._watch_foreign_keys(revision, action, statement)
+        self._foreign_keys.before(action, statement)
         if (action.verb, action.kind) == ("CREATE", "TABLE") and action.name in revision.planned:
             revision.running = revision.planned.pop(action.name)
         if revision.running is None:
             self._before_author(revision, action)
         elif action.name == revision.running.temporary:
             if action.new_name is not None:
-                self._begin_legacy_alter()
+                self._legacy_alter.begin()
             statement = revision.running.rewritten(statement)
         return statement
 
     def _before_author(self, revision: _Revision, action: Action) -> None:
         revision.handwritten.before(action)
         if action.new_name is not None and revision.handwritten.is_missing(action.new_name):
-            self._begin_legacy_alter()
+            self._legacy_alter.begin()
         if action.verb == "CREATE" and (action.kind, action.name) in revision.restored:
             # A revision that was written for plain Alembic makes again what that lost.
             self._raw.execute(f"DROP {action.kind} main.{quoted(action.name)}")
@@ -182,7 +174,7 @@ class RebuildGuard:
 
     def _note(self, revision: _Revision, action: Action, statement: str) -> None:
         if action.new_name is not None:
-            self._end_legacy_alter()
+            self._legacy_alter.end()
         rebuild = revision.running
         if rebuild is None:
             revision.handwritten.after(action, statement)
@@ -192,31 +184,24 @@ class RebuildGuard:
             if action.verb == "ALTER":
                 revision.restored |= rebuild.finish()
 
-    def _begin_legacy_alter(self) -> None:
-        """Let RENAME pass by views and triggers that name the table which is missing just now.
 
-        sqlite.org/pragma, legacy_alter_table; foreign keys are left alone too, which is right,
-        because they name the table as it will be called.
-        """
-        (self._legacy_alter_before,) = self._raw.execute("PRAGMA legacy_alter_table").fetchone()
-        self._raw.execute("PRAGMA legacy_alter_table = ON")
+@contextmanager
+def _no_needless_warnings() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for message in _WARNINGS_OF_NO_CONCERN:
+            warnings.filterwarnings("ignore", message)
+        yield
 
-    def _end_legacy_alter(self) -> None:
-        if self._legacy_alter_before is not None:
-            self._raw.execute(f"PRAGMA legacy_alter_table = {self._legacy_alter_before}")
-            self._legacy_alter_before = None
 
-    def _watch_foreign_keys(self, revision: _Revision, action: Action, statement: str) -> None:
-        if revision.may_break_foreign_keys:
-            return
-        if may_change_schema(action):
-            revision.relations.forget()
-        if not may_break(action, statement, revision.relations.has):
-            return
-        revision.may_break_foreign_keys = True
-        if self._foreign_keys is None:
-            # What is broken by now is not the fault of what follows.
-            self._foreign_keys = ForeignKeyGuard(self._connection)
+def _implementation() -> Any:
+    """Return what Alembic executes by; None outside of an env.py.
+
+    There rebuilds are known by their statements alone.
+    """
+    try:
+        return alembic_context.get_context().impl
+    except (NameError, AttributeError):
+        return None
 
 
 def _single(statement: str) -> list[str]:
@@ -232,9 +217,7 @@ class _Revision:
     """What the running revision has done so far."""
 
     handwritten: HandwrittenRebuilds
-    relations: Relations
     planned: dict[str, BatchRebuild] = field(default_factory=dict)
     running: BatchRebuild | None = None
     temporaries: set[str] = field(default_factory=set)
     restored: set[tuple[str, str]] = field(default_factory=set)
-    may_break_foreign_keys: bool = False
