@@ -53,46 +53,42 @@ def choose_database(
     """Decide which database is meant.
 
     An explicit choice beats ``DATABASE_URL`` beats ``WDH_DATABASE__URI`` beats what the project
-    says itself beats the SQLite file ``workdatahub_dev.db`` in ``folder``. Nothing else ever
-    replaces an explicit choice.
+    says itself beats the SQLite file ``workdatahub_dev.db``. Nothing else ever replaces it.
 
     Args:
         settings: the session's settings.
         explicit: what the caller chose, if anything.
         explicit_source: how the caller chose it, in words, for errors.
         own: what the project says itself, in its env.py or its alembic.ini.
-        has_default: whether that file is meant where nothing is said; only WorkDataHub's own
-            project has one.
+        has_default: whether that file is meant where nothing is said, as in our own project.
         folder: where the default file lies; the settings' own root when left out.
 
     Raises:
-        SettingsError: when nothing was chosen and there is no default, what was chosen is no URL
-            or gives a parameter twice, or ``ENVIRONMENT`` is prod and the database is not
-            PostgreSQL.
+        SettingsError: nothing was chosen and there is no default, what was chosen is no URL or
+            gives a parameter twice, or ``ENVIRONMENT`` is prod and it is not PostgreSQL.
     """
-    chosen: Choice[str | URL] = choose(
-        explicit,
-        explicit_source,
-        _revealed(settings.database_url),
-        _revealed(settings.database.uri),
-        own,
-    )
-    if chosen.value is None:
-        if not has_default:
-            raise SettingsError(
-                "no database is named: this project has no default",
-                hint="set DATABASE_URL, pass --database-url (alembic: -x database_url=URL), or"
-                " write sqlalchemy.url into alembic.ini",
-            )
+    url, uri = _revealed(settings.database_url), _revealed(settings.database.uri)
+    chosen: Choice[str | URL] = choose(explicit, explicit_source, url, uri, own)
+    if chosen.value is not None:
+        target = _target(chosen.value, chosen.source)
+    elif has_default:
         file = (folder or settings.root) / DEFAULT_DATABASE
         target = DatabaseTarget(URL.create("sqlite", database=str(file)), chosen.source)
     else:
-        target = _target(chosen.value, chosen.source)
+        raise _nothing_named()
     _refuse_doubled(target)
     if explicit is None and settings.database_url is not None:
         _warn_when_overruled(target, settings)
     _require_postgresql_in_prod(target, settings)
     return target
+
+
+def _nothing_named() -> SettingsError:
+    return SettingsError(
+        "no database is named: this project has no default",
+        hint="set DATABASE_URL, pass --database-url (alembic: -x database_url=URL), or"
+        " write sqlalchemy.url into alembic.ini",
+    )
 
 
 def get_database_connection_string() -> str:

@@ -152,11 +152,7 @@ def parse_address(text: str, *, source: str) -> DatabaseAddress:
     if driver != "sqlite":
         rest = _with_encoded_password(rest)
     elif not re.match(r"/|\?|$", rest):
-        raise SettingsError(
-            f"{source} is not a SQLite URL: it names a host",
-            hint="write three slashes before a relative path and four before an absolute one:"
-            " sqlite:///file.db, sqlite:////folder/file.db",
-        )
+        raise _host_of_a_file(source)
     address = _divided(driver, rest)
     if address is None:
         raise unreadable(source, "it cannot be read")
@@ -231,6 +227,14 @@ def _with_encoded_password(rest: str) -> str:
             encoded = quote(unquote(user), safe="") + colon + quote(unquote(password), safe="")
             return f"{encoded}@{server}"
     return rest
+
+
+def _host_of_a_file(source: str) -> SettingsError:
+    return SettingsError(
+        f"{source} is not a SQLite URL: it names a host",
+        hint="write three slashes before a relative path and four before an absolute one:"
+        " sqlite:///file.db, sqlite:////folder/file.db",
+    )
 
 
 def unreadable(source: str, why: str) -> SettingsError:

@@ -13,7 +13,7 @@ import os
 import secrets
 import tempfile
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -27,7 +27,8 @@ from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, pr
 from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
 
     from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres
     from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
@@ -81,27 +82,25 @@ class MigratedDatabases:
         self._stack = stack
         self._sources: dict[URL, _Source] = {}
 
-    @contextlib.contextmanager
-    def fresh(self) -> Iterator[URL]:
+    def fresh(self) -> AbstractContextManager[URL]:
         """Give a migrated and seeded database for the block; it is dropped afterwards.
 
         Raises:
             WorkDataHubError: the migrations failed, or the server gave no database.
         """
-        url = self.take()
-        try:
-            yield url
-        finally:
-            self.give_back(url)
+        return self._lent(self.take)
 
-    @contextlib.contextmanager
-    def empty(self) -> Iterator[URL]:
+    def empty(self) -> AbstractContextManager[URL]:
         """Give a database without a table for the block; it is dropped afterwards.
 
         Raises:
             WorkDataHubError: the server gave no database.
         """
-        url = self.take_empty()
+        return self._lent(self.take_empty)
+
+    @contextlib.contextmanager
+    def _lent(self, take: Callable[[], URL]) -> Iterator[URL]:
+        url = take()
         try:
             yield url
         finally:
@@ -163,7 +162,7 @@ class MigratedDatabases:
         if self._wanted.engine == "postgresql":
             source = self._on_postgresql(migrated=migrated)
         else:
-            source = self._on_sqlite(self._sqlite_template if migrated else None)
+            source = self._on_sqlite(_sqlite_template(self._wanted.project) if migrated else None)
         self._stack.callback(source.close)
         return source
 
@@ -173,21 +172,6 @@ class MigratedDatabases:
         if self._wanted.in_memory:
             return MemoryClones(template)
         return FileClones(template, self._wanted.folder)
-
-    @cached_property
-    def _sqlite_template(self) -> Path:
-        from work_data_hub.io.schema.ephemeral.sqlite_clones import TEMPLATE, fill_template
-
-        project = self._wanted.project
-        return (
-            built_once(
-                cache_folder(),
-                f"sqlite-{project.key('sqlite')}",
-                lambda folder: fill_template(folder, project.fill),
-                at_most=_TEMPLATES_KEPT,
-            )
-            / TEMPLATE
-        )
 
     def _on_postgresql(self, *, migrated: bool) -> _Source:
         from work_data_hub.io.schema.ephemeral.postgres_clones import Clones
@@ -235,6 +219,14 @@ class MigratedDatabases:
         data.mkdir(mode=0o700)
         with running_postgres(self._prepared, keep_in=data) as server:
             ensure_template(server.url(), self._key, self._wanted.project.fill)
+
+
+def _sqlite_template(project: Project) -> Path:
+    from work_data_hub.io.schema.ephemeral.sqlite_clones import TEMPLATE, fill_template
+
+    name = f"sqlite-{project.key('sqlite')}"
+    fill = partial(fill_template, fill=project.fill)
+    return built_once(cache_folder(), name, fill, at_most=_TEMPLATES_KEPT) / TEMPLATE
 
 
 @contextlib.contextmanager

@@ -75,3 +75,12 @@ def _holds_python(folder: Path) -> bool:
 def _is_installed(top: str) -> bool:
     spec = PathFinder.find_spec(top)
     return spec is not None and spec.origin is not None
+
+
+def code_folders(alembic_ini: Path) -> tuple[Path, ...]:
+    """Return from where a project's own modules are imported."""
+    from alembic.config import Config
+
+    beside = alembic_ini.parent
+    prepended = Config(str(alembic_ini)).get_prepend_sys_paths_list() or []
+    return (beside, beside / "src", *(beside / folder for folder in prepended))

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
+import contextlib
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import work_data_hub
 from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.revisions.script_locations import (
@@ -19,16 +16,15 @@ from work_data_hub.io.schema.revisions.script_locations import (
     version_folders,
 )
 from work_data_hub.testing.choice import Choice
+from work_data_hub.testing.content import key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from alembic.config import Config
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.revisions.naming import RevisionInfo
-
-_VERSIONS = ("alembic", "sqlalchemy", "psycopg", "work-data-hub")
 
 
 @dataclass(frozen=True)
@@ -64,16 +60,7 @@ class Project:
         Args:
             circumstances: what else the content depends on, such as the server's version.
         """
-        digest = hashlib.sha256(repr(circumstances).encode())
-        digest.update(repr([metadata.version(name) for name in _VERSIONS]).encode())
-        for path in (self.alembic_ini, *self.seeds):
-            digest.update(path.read_bytes() + b"\0")
-        own_code = Path(work_data_hub.__file__).parent
-        for folder in (own_code, *self._folders()):
-            for path in _files(folder):
-                digest.update(f"{path.relative_to(folder)}\0".encode())
-                digest.update(path.read_bytes() + b"\0")
-        return digest.hexdigest()[:16]
+        return key_of((self.alembic_ini, *self.seeds), self._folders(), circumstances)
 
     def fill(self, url: URL) -> None:
         """Migrate an empty database to its heads, and load the seeds.
@@ -167,18 +154,9 @@ class Project:
         return names_by_time(str(self.alembic_ini))
 
     @property
-    def code_folders(self) -> tuple[Path, ...]:
-        """From where the project's own modules are imported."""
-        from alembic.config import Config
-
-        beside = self.alembic_ini.parent
-        prepended = Config(str(self.alembic_ini)).get_prepend_sys_paths_list() or []
-        return (beside, beside / "src", *(beside / folder for folder in prepended))
-
-    @property
     def hands_over(self) -> bool:
         """Whether env.py uses the package's run; if not, it runs migrations itself."""
-        env_py = self._script_location() / "env.py"
+        env_py = self._folders()[0] / "env.py"
         return env_py.is_file() and read_env_file(env_py.read_bytes()).hands_over
 
     def _run(self, url: URL, run: Callable[[Config], object]) -> None:
@@ -187,34 +165,30 @@ class Project:
         from work_data_hub.io.schema.alembic_bridge.guarded_env import guarded_config
         from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 
-        try:
+        with _in_words(self.alembic_ini):
             if self.hands_over:
                 request = Request(database_url=url, permissions=Permissions(ephemeral=True))
                 commands.run(request, run, self.alembic_ini).reported()
             else:
                 with guarded_config(self.alembic_ini, url) as config:
                     run(config)
-        except WorkDataHubError:
-            raise
-        except Exception as error:
-            lines = str(error).strip().splitlines() or [""]
-            raise MigrationFailedError(
-                f"the migrations of {self.alembic_ini} failed: {type(error).__name__}: {lines[0]}",
-                hint="correct what is named there, and run again",
-            ) from error
-
-    def _script_location(self) -> Path:
-        return Path(script_folder(read_options(str(self.alembic_ini), None)))
 
     def _folders(self) -> list[Path]:
+        """Return the folder of env.py, and those of the revisions."""
         options = read_options(str(self.alembic_ini), None)
-        return [self._script_location(), *map(Path, version_folders(options))]
+        return [Path(folder) for folder in (script_folder(options), *version_folders(options))]
 
 
-def _files(folder: Path) -> list[Path]:
-    found = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if name != "__pycache__"]
-        found += [Path(parent, name) for name in names if not name.endswith(".pyc")]
-    # Editors leave symbolic links that point nowhere beside the file that is open.
-    return sorted(path for path in found if path.is_file())
+@contextlib.contextmanager
+def _in_words(alembic_ini: Path) -> Iterator[None]:
+    """Word what an env.py of its own raises."""
+    try:
+        yield
+    except WorkDataHubError:
+        raise
+    except Exception as error:
+        lines = str(error).strip().splitlines() or [""]
+        raise MigrationFailedError(
+            f"the migrations of {alembic_ini} failed: {type(error).__name__}: {lines[0]}",
+            hint="correct what is named there, and run again",
+        ) from error

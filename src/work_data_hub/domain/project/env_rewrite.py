@@ -150,7 +150,7 @@ class _Rewriting:
             return bool(node.decorator_list)
         if isinstance(node, ast.Expr) and not isinstance(node.value, ast.Call | ast.Await):
             return False
-        if self._is_logging(node) or self._sets_url(node):
+        if _is_logging(node) or _sets_url(node):
             return False
         if isinstance(node, ast.Assign | ast.AnnAssign):
             return not self._only_binds(node)
@@ -169,19 +169,6 @@ class _Rewriting:
         made = self._env.bindings.get(root, ())
         is_of_config = root == "config" or root == self._env.context
         return is_of_config or self._env.is_of_library(root) or not made
-
-    def _is_logging(self, node: ast.stmt) -> bool:
-        """Whether a statement only sets up the logging, which the package does."""
-        made = [called(call) for call in calls([node])]
-        names = {name.rpartition(".")[2] for name in made}
-        return bool(names & {"fileConfig", "dictConfig", "basicConfig"}) and names <= {
-            *_LOGGING,
-            *("exists", "is_file", "Path", "get", "getenv", "get_main_option", "setLevel", "bool"),
-        }
-
-    def _sets_url(self, node: ast.stmt) -> bool:
-        """Whether a statement does nothing but give the Config the URL."""
-        return isinstance(node, ast.Expr) and any(sets_url(call) for call in calls([node]))
 
     def _lost_outside(self) -> Iterable[tuple[int, str]]:
         """Find what is kept and would mean something else, or nothing, under the package."""
@@ -245,6 +232,21 @@ class _Rewriting:
             and node.module == "alembic"
             and [one.asname or one.name for one in node.names] == [self._env.context]
         )
+
+
+def _is_logging(node: ast.stmt) -> bool:
+    """Whether a statement only sets up the logging, which the package does."""
+    made = [called(call) for call in calls([node])]
+    names = {name.rpartition(".")[2] for name in made}
+    return bool(names & {"fileConfig", "dictConfig", "basicConfig"}) and names <= {
+        *_LOGGING,
+        *("exists", "is_file", "Path", "get", "getenv", "get_main_option", "setLevel", "bool"),
+    }
+
+
+def _sets_url(node: ast.stmt) -> bool:
+    """Whether a statement does nothing but give the Config the URL."""
+    return isinstance(node, ast.Expr) and any(sets_url(call) for call in calls([node]))
 
 
 def _beginning(context: str, alias: str) -> list[str]:

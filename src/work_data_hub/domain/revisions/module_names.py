@@ -9,6 +9,8 @@ from __future__ import annotations
 # Not `ast`: its own import costs as much as reading a hundred files.
 import _ast
 
+from work_data_hub.domain.revisions.expression import UntellableError, value_of
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -18,22 +20,6 @@ BY_NAME = {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"}
 BY_ATTRIBUTE = {"exec", "eval", "modules", "__dict__"}
 _DEFINITIONS = (_ast.FunctionDef, _ast.AsyncFunctionDef, _ast.ClassDef)
 _NAMED = (*_DEFINITIONS, _ast.ExceptHandler, _ast.MatchAs, _ast.MatchStar)
-
-
-class UntellableError(Exception):
-    """Only execution could tell.
-
-    Attributes:
-        code: that of the ``Finding``.
-        line: 1-based.
-        reason: what was found.
-    """
-
-    def __init__(self, code: str, line: int, reason: str) -> None:
-        super().__init__(reason)
-        self.code = code
-        self.line = line
-        self.reason = reason
 
 
 class ModuleNames:
@@ -133,7 +119,7 @@ class ModuleNames:
 
     def _assign(self, targets: list[_ast.expr], expression: _ast.expr) -> None:
         try:
-            value = self._value(expression)
+            value = value_of(expression, self._named)
         except UntellableError as unknown:
             value = unknown
         for target in targets:
@@ -171,33 +157,6 @@ class ModuleNames:
             else:
                 self._hide(name, _line(node), reason)
 
-    def _value(self, node: _ast.expr) -> object:
-        """Return the value of an expression that nothing outside of the file decides."""
-        if isinstance(node, _ast.Constant):
-            return node.value
-        if isinstance(node, _ast.Name):
-            return self._named(node)
-        if isinstance(node, _ast.Tuple):
-            return tuple([self._value(item) for item in node.elts])
-        if isinstance(node, _ast.List):
-            return [self._value(item) for item in node.elts]
-        if isinstance(node, _ast.JoinedStr):
-            return "".join([self._part(part) for part in node.values])
-        if isinstance(node, _ast.BinOp) and isinstance(node.op, _ast.Add):
-            return self._sum(node)
-        raise UntellableError("computed", node.lineno, _called(node))
-
-    def _sum(self, node: _ast.expr) -> object:
-        # No recursion: a text may be joined of hundreds, each of them in the left of the next.
-        sums: list[_ast.BinOp] = []
-        while isinstance(node, _ast.BinOp) and isinstance(node.op, _ast.Add):
-            sums.append(node)
-            node = node.left
-        value = self._value(node)
-        for each in reversed(sums):
-            value = _added(value, self._value(each.right), each)
-        return value
-
     def _named(self, node: _ast.Name) -> object:
         if node.id not in self._values:
             reason = f"{node.id} is not set in this file"
@@ -213,17 +172,6 @@ class ModuleNames:
     def _count(self, name: str) -> None:
         self._assignments[name] = self._assignments.get(name, 0) + 1
 
-    def _part(self, node: _ast.expr) -> str:
-        """Return a part of an f-string."""
-        if isinstance(node, _ast.FormattedValue):
-            if node.conversion != -1 or node.format_spec is not None:
-                raise UntellableError("computed", node.lineno, "a formatted value")
-            node = node.value
-        value = self._value(node)
-        if not isinstance(value, str):
-            raise UntellableError("computed", node.lineno, "a formatted value")
-        return value
-
 
 def _line(node: _ast.AST) -> int:
     return int(getattr(node, "lineno", 1))
@@ -235,27 +183,6 @@ def _fits(target: _ast.Tuple | _ast.List, value: object) -> bool:
         and len(value) == len(target.elts)
         and not any(isinstance(part, _ast.Starred) for part in target.elts)
     )
-
-
-def _added(left: object, right: object, node: _ast.expr) -> object:
-    if isinstance(left, str) and isinstance(right, str):
-        return left + right
-    if isinstance(left, tuple) and isinstance(right, tuple):
-        return left + right
-    if isinstance(left, list) and isinstance(right, list):
-        return left + right
-    raise UntellableError("computed", node.lineno, "a sum of what cannot be added")
-
-
-def _called(node: _ast.expr) -> str:
-    """Return what a person calls this kind of expression."""
-    if isinstance(node, _ast.Call):
-        return "a call"
-    if isinstance(node, _ast.IfExp):
-        return "a condition"
-    if isinstance(node, _ast.Set):
-        return "a set, whose order differs from run to run"
-    return "an expression"
 
 
 def _walk(node: _ast.AST) -> Iterator[_ast.AST]:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import unicodedata
 
 from work_data_hub.domain.finding import WARNING, Finding
-from work_data_hub.domain.revisions.module_names import DOCSTRING, ModuleNames, UntellableError
+from work_data_hub.domain.revisions.expression import UntellableError
+from work_data_hub.domain.revisions.module_names import DOCSTRING, ModuleNames
 from work_data_hub.domain.revisions.revision_file import Declared
 from work_data_hub.domain.revisions.syntax_tree import parse
 

@@ -61,21 +61,24 @@ def run(
         log_to_standard_error(environment.config)
         _refuse_replacements(options)
         configuration = _configuration(environment, target_metadata, default_url, options)
-        kind = kind_of(environment)
-        if kind is Kind.FILES:
-            _work_on_files(configuration, ending)
-        elif kind is Kind.SQL:
-            from work_data_hub.io.schema.run.sql_script import print_script
+        _answer(kind_of(environment), configuration, ending)
 
-            print_script(configuration, ending)
-        elif kind is Kind.READ:
-            from work_data_hub.io.schema.run.look import look
 
-            look(configuration, ending)
-        else:
-            from work_data_hub.io.schema.run.change import change
+def _answer(kind: Kind, configuration: Configuration, ending: Ending) -> None:
+    if kind is Kind.FILES:
+        _work_on_files(configuration, ending)
+    elif kind is Kind.SQL:
+        from work_data_hub.io.schema.run.sql_script import print_script
 
-            change(configuration, ending)
+        print_script(configuration, ending)
+    elif kind is Kind.READ:
+        from work_data_hub.io.schema.run.look import look
+
+        look(configuration, ending)
+    else:
+        from work_data_hub.io.schema.run.change import change
+
+        change(configuration, ending)
 
 
 def _refuse_replacements(options: dict[str, Any]) -> None:

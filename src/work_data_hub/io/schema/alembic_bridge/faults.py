@@ -91,6 +91,11 @@ def as_fault(
             f"the revision file {path} cannot be read: {_named(error)}",
             hint="correct the file at that line",
         )
+    return _fault_of_a_kind(error, scripts)
+
+
+def _fault_of_a_kind(error: Exception, scripts: ScriptDirectory) -> WorkDataHubError | None:
+    """Return what the type of an error tells, and where it was raised."""
     if isinstance(error, KeyError) and _raised_in(error)[1:] == ("script", "revision.py"):
         return HistoryError(
             f"a revision builds on {error.args[0]!r}, of which there is no file",

@@ -51,31 +51,31 @@ def make_revision(
         HistoryError: there are several heads and none was named, or the one that was is unknown.
         WorkDataHubError: what autogenerate finds wrong with the database.
     """
+    line = _short(message)
+    made: list[Script] = []
+
+    def write(config: Config) -> None:
+        quiet = commands.quiet(config)  # what it writes is a value here
+        splice = head is not None and _has_children(quiet, head)
+        written = command.revision(
+            quiet, line, autogenerate, False, head or "head", splice, [*branch_labels] or None
+        )
+        made.extend(filter(None, written if isinstance(written, list) else [written]))
+        # Where env.py is not run for new revisions, nobody else does.
+        keep_head_file(ScriptDirectory.from_config(quiet))
+
+    commands.run(Request(database_url=database_url), write, alembic_ini)
+    return tuple(described(script) for script in made)
+
+
+def _short(message: str) -> str:
     line = one_line(message)
     if len(line) > _LONGEST:
         raise UsageError(
             f"the message has {len(line)} characters, more than {_LONGEST}",
             hint="say in few words what changes; the why goes into the file's docstring",
         )
-    made: list[Script] = []
-
-    def write(config: Config) -> None:
-        quiet = commands.quiet(config)  # what it writes is a value here
-        written = command.revision(
-            quiet,
-            line,
-            autogenerate=autogenerate,
-            head=head or "head",
-            splice=head is not None and _has_children(quiet, head),
-            branch_label=list(branch_labels) or None,
-        )
-        scripts = written if isinstance(written, list) else [written]
-        made.extend(script for script in scripts if script is not None)
-        # Where env.py is not run for new revisions, nobody else does.
-        keep_head_file(ScriptDirectory.from_config(quiet))
-
-    commands.run(Request(database_url=database_url), write, alembic_ini)
-    return tuple(described(script) for script in made)
+    return line
 
 
 def merge(

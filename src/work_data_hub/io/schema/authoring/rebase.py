@@ -86,19 +86,22 @@ def plan_rebase(
     mine = _mine(history, main, revisions)
     _refuse_copies(history, mine)
     if not mine and len(history.heads) > 1:
-        raise RefusedError(
-            f"there are several heads, and every revision is in {main.name if main else 'git'}",
-            hint="join them: alembic merge heads -m 'join'",
-        )
+        raise _all_released(main)
     moves = plan_moves(history, mine, datetime.now(UTC))
     notes = database_notes([move.revision for move in moves], history, database_url, ini)
     if main and (absent := sorted(main.revisions - history.revisions.keys())):
         notes += (f"{main.name} has {', '.join(absent)}, which is not here: merge it first",)
-    changes, edits = _changes(moves)
-    head_file = head_file_of(folder)
+    (changes, edits), head_file = _changes(moves), head_file_of(folder)
     if head_file.exists() or names_by_time(str(ini)):
         changes += _head_file(head_file, _heads_after(history, moves))
     return RebasePlan(main.name if main else None, moves, edits, tuple(changes), notes)
+
+
+def _all_released(main: MainBranch | None) -> RefusedError:
+    return RefusedError(
+        f"there are several heads, and every revision is in {main.name if main else 'git'}",
+        hint="join them: alembic merge heads -m 'join'",
+    )
 
 
 def rebase(plan: RebasePlan) -> None:

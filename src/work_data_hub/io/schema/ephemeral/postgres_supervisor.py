@@ -136,8 +136,7 @@ def _serve(listener: socket.socket, server: subprocess.Popen[bytes]) -> list[soc
             if number == listener.fileno():
                 client, _ = listener.accept()
                 if server.poll() is None:
-                    with contextlib.suppress(OSError):  # killed meanwhile: poll says so next
-                        client.sendall(description)
+                    _describe(client, description)
                 clients[client.fileno()] = client
                 poll.register(client, select.POLLIN)
             elif number == asked_to_end:
@@ -156,6 +155,11 @@ def _serve(listener: socket.socket, server: subprocess.Popen[bytes]) -> list[soc
     Path(listener.getsockname()).unlink(missing_ok=True)
     listener.close()
     return left
+
+
+def _describe(client: socket.socket, description: bytes) -> None:
+    with contextlib.suppress(OSError):  # killed meanwhile: poll says so next
+        client.sendall(description)
 
 
 def _read(client: socket.socket) -> bytes:
