@@ -84,6 +84,7 @@ def test_what_stands_for_it_in_a_shell_says_and_ends_the_same(
             capture_output=True,
             text=True,
             check=False,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         return shell.returncode, shell.stdout, shell.stderr.splitlines()[-1:]
 
