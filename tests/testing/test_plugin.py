@@ -453,3 +453,55 @@ def test_a_session_without_a_database_imports_nothing_heavy() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+PASTED = """
+import gc
+
+import pytest
+from sqlalchemy import create_engine, inspect
+
+
+@pytest.fixture
+def test_db_with_migrations(migrated_database):
+    return migrated_database.render_as_string(hide_password=False)
+
+
+def test_tables_are_created(test_db_with_migrations):
+    engine = create_engine(test_db_with_migrations)
+    inspector = inspect(engine)
+    assert "pipeline_executions" in inspector.get_table_names()
+
+
+def test_a_connection_is_left_open(test_db_with_migrations):
+    connection = create_engine(test_db_with_migrations).connect()
+    assert "pipeline_executions" in inspect(connection).get_table_names()
+
+
+def test_a_later_one_is_not_blamed(tmp_path):
+    gc.collect()
+
+
+LASTING = create_engine("sqlite:///lasting.db")
+
+
+def test_what_leads_elsewhere(migrated_database):
+    with LASTING.connect() as connection:
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS t (a)")
+
+
+def test_stays_open():
+    assert LASTING.pool.checkedin() == 1
+    with LASTING.connect() as connection:
+        assert inspect(connection).get_table_names() == ["t"]
+    LASTING.dispose()
+"""
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_an_engine_that_nobody_disposes_of_is_closed_with_its_test(
+    run_pytest: Callable[..., pytest.RunResult], engine: str
+) -> None:
+    """As in SQLAlchemy's own examples, in a project that takes warnings for errors."""
+    found = run_pytest(PASTED, "--wdh-engine", engine, "-W", "error")
+    found.assert_outcomes(passed=5)

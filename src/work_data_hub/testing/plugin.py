@@ -202,12 +202,15 @@ def _lend(
     databases: MigratedDatabases,
     take: Callable[[], URL],
 ) -> Iterator[URL]:
+    from work_data_hub.testing.open_connections import closed_at_the_end
+
     session = request.config.stash[_SESSION]
     with _faults_in_short(session, engine):
         url = take()
     session.lent[url] = Loan(databases)
     request.node.stash.setdefault(_LOANS, []).append(url)
-    yield url
+    with closed_at_the_end(url):
+        yield url
     if not session.lent.pop(url).is_kept:
         databases.give_back(url)
 
