@@ -68,6 +68,26 @@ def test_downgrade_and_stamp_go_where_they_are_told(
         assert not sa.inspect(connection).has_table("pipeline_executions")
 
 
+def test_a_revision_whose_file_is_gone_is_forgotten_as_the_hint_says(
+    wdh: Callable[..., Any],
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    database_url: URL,
+) -> None:
+    project = make_history([revision_body("pass"), revision_body("pass")])
+    config = ("--config", str(project / "alembic.ini"))
+    wdh("upgrade", *config, url=database_url)
+    (gone,) = (project / "io/schema/migrations/versions").glob("20260101_0001_*.py")
+    gone.unlink()
+    (project / "io/schema/migrations/heads.txt").unlink(missing_ok=True)
+    stopped = wdh("upgrade", *config, url=database_url)
+    assert stopped.exit_code == 3
+    assert "`wdh db stamp --purge REVISION`" in stopped.err
+    again = wdh("stamp", "--purge", "head", "--json", *config, url=database_url)
+    assert again.data["after"] == ["20260101_0000"]
+    assert wdh("upgrade", *config, url=database_url).exit_code == 0
+
+
 def test_downgrade_on_staging_must_name_the_database(
     wdh: Callable[..., Any], database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:

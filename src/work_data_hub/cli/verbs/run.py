@@ -113,13 +113,18 @@ def downgrade(call: Namespace) -> Answer:
     argument("revision", metavar="REVISION", help="an id or its beginning, head, base"),
     CONFIRM,
     RESOLVED,
-    examples=("wdh db stamp head",),
+    argument(
+        "--purge",
+        action="store_true",
+        help="forget what was recorded first, such as a revision whose file is gone",
+    ),
+    examples=("wdh db stamp head", "wdh db stamp --purge head"),
     when_interrupted=ONLY_WHOLE_STEPS,
 )
 def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
     ini = project_config.find(call.config)
-    return _run(call, ini, confirm=call.confirm, resolved=call.resolved)
+    return _run(call, ini, confirm=call.confirm, resolved=call.resolved, purge=call.purge)
 
 
 def _run(call: Namespace, ini: Path, **permissions: Any) -> Answer:

@@ -150,7 +150,8 @@ def ahead(revision: str) -> Finding:
     message = f"the database is at revision {revision}, which this code does not know"
     hint = (
         "it was migrated by newer code: deploy that; or by another project, beside which this one"
-        " needs a version_table of its own; or another database is meant"
+        " needs a version_table of its own; or another database is meant; or that file is gone for"
+        " good: `wdh db stamp --purge REVISION` records which one the tables are at"
     )
     return Finding("ahead", message, hint=hint)
 

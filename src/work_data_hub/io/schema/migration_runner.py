@@ -133,6 +133,7 @@ def stamp(
     *,
     confirm: str | None = None,
     resolved: str | None = None,
+    purge: bool = False,
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -141,8 +142,10 @@ def stamp(
     Args:
         database_url: as ``upgrade``.
         revision: where the database is.
-        confirm: the name of the database, which staging and prod require to stamp backwards.
+        confirm: the name of the database, which staging and prod require to stamp backwards and to
+            purge.
         resolved: an interrupted revision that was finished by hand.
+        purge: forget what was recorded first, such as a revision whose file is gone for good.
         alembic_ini: the project.
         observer: as ``upgrade``.
 
@@ -151,7 +154,7 @@ def stamp(
     """
     permissions = Permissions(confirm=confirm, resolved=resolved)
     request = Request.of(database_url, permissions, observer)
-    return _run(request, command.stamp, revision, alembic_ini)
+    return _run(request, partial(command.stamp, purge=purge), revision, alembic_ini)
 
 
 def record_environment(
