@@ -14,6 +14,7 @@ import ast
 import re
 import sys
 import tomllib
+from math import fsum
 from pathlib import Path
 from typing import NamedTuple
 from xml.sax.saxutils import escape
@@ -108,10 +109,11 @@ def picture() -> str:
 
 def _placed(rows: list[list[str]]) -> list[Box]:
     widths = [[len(_label(wing)) * LETTER + 26 for wing in row] for row in rows]
-    longest = max(sum(row) + GAP * (len(row) - 1) for row in widths)
+    # Not `sum`: since Python 3.12 it rounds otherwise.
+    longest = max(fsum(row) + GAP * (len(row) - 1) for row in widths)
     placed: list[Box] = []
     for number, (row, of_row) in enumerate(zip(rows, widths, strict=True)):
-        x = MARGIN + (longest - sum(of_row) - GAP * (len(row) - 1)) / 2
+        x = MARGIN + (longest - fsum(of_row) - GAP * (len(row) - 1)) / 2
         for wing, width in zip(row, of_row, strict=True):
             placed.append(Box(wing, x, MARGIN + number * FLOOR_HEIGHT, width))
             x += width + GAP

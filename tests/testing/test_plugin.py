@@ -478,8 +478,9 @@ def test_a_connection_is_left_open(test_db_with_migrations):
     assert "pipeline_executions" in inspect(connection).get_table_names()
 
 
-def test_a_later_one_is_not_blamed(tmp_path):
+def test_a_later_one_is_not_blamed(caplog):
     gc.collect()
+    assert caplog.records == []
 
 
 LASTING = create_engine("sqlite:///lasting.db")
@@ -505,3 +506,40 @@ def test_an_engine_that_nobody_disposes_of_is_closed_with_its_test(
     """As in SQLAlchemy's own examples, in a project that takes warnings for errors."""
     found = run_pytest(PASTED, "--wdh-engine", engine, "-W", "error")
     found.assert_outcomes(passed=5)
+
+
+THREADED = """
+import threading
+import time
+
+from sqlalchemy import create_engine
+
+
+def work(engine, until):
+    with engine.connect() as connection:
+        while not until.is_set():
+            connection.exec_driver_sql("SELECT 1")
+
+
+THREADS = {}
+
+
+def test_a_thread_goes_on(migrated_database):
+    until = threading.Event()
+    thread = threading.Thread(target=work, args=(create_engine(migrated_database), until))
+    thread.start()
+    THREADS[thread] = until
+
+
+def test_it_is_still_there():
+    time.sleep(0.2)
+    for thread, until in THREADS.items():
+        assert thread.is_alive()
+        until.set()
+        thread.join()
+"""
+
+
+def test_what_a_thread_uses_is_left_to_it(run_pytest: Callable[..., pytest.RunResult]) -> None:
+    """SQLite's library does not survive a connection that is closed while it is used."""
+    run_pytest(THREADED, "--wdh-engine", "sqlite", "-W", "error").assert_outcomes(passed=2)
