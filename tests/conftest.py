@@ -63,12 +63,19 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     ]
 
 
+@pytest.fixture(scope="session")
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where programs keep what they know of their user, beside the suite's own user."""
+    return tmp_path_factory.mktemp("state")
+
+
 @pytest.fixture(autouse=True)
-def settings_of_nobody(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def settings_of_nobody(monkeypatch: pytest.MonkeyPatch, state_folder: Path) -> Iterator[None]:
     """Keep the settings of whoever runs the suite out of it."""
     for name in list(os.environ):
         if name.startswith(("DATABASE_URL", "WDH_", "ENVIRONMENT")):
             monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_STATE_HOME", str(state_folder))
     get_settings.cache_clear()
     yield
     get_settings.cache_clear()

@@ -140,7 +140,7 @@ def test_a_database_that_is_ahead_of_the_code_says_so(
     before = tables(database_url)
     for arguments in [["upgrade"], ["downgrade", "base"]]:
         said = wdh(*arguments, url=database_url, project=project)
-        assert_refused(said, 3, "at revision newer, which this code does not know", "deploy")
+        assert_refused(said, 3, "at revision newer, which this code does not know", "--lost")
     checked = wdh("status", "--check", "--json", url=database_url, project=project)
     assert checked.exit_code == 1
     assert checked.data["problems"][0]["kind"] == "ahead-of-the-code"

@@ -76,6 +76,8 @@ CALLS = [
     ["upgrade"],
     ["upgrade", "+1"],
     ["downgrade", "base"],
+    ["downgrade", "--lost", "--yes"],
+    ["redo"],
     ["stamp", "head"],
     ["status"],
     ["status", "--check"],

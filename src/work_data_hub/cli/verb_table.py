@@ -70,7 +70,8 @@ NOUNS = {
                     "where the database stands, what is pending, what is wrong", "look"
                 ),
                 "upgrade": Entry("apply what is pending, each revision in its transaction", "run"),
-                "downgrade": Entry("take back the revisions above one", "run"),
+                "downgrade": Entry("take back the revisions above one", "take_back"),
+                "redo": Entry("take back the newest revision and apply it again", "take_back"),
                 "seed": Entry("load a seed file in one transaction", "seed"),
             },
             "look": {

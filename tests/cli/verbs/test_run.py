@@ -73,7 +73,9 @@ def test_a_revision_whose_file_is_gone_is_forgotten_as_the_hint_says(
     make_history: Callable[..., Path],
     revision_body: Any,
     database_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "staging")
     project = make_history([revision_body("pass"), revision_body("pass")])
     config = ("--config", str(project / "alembic.ini"))
     wdh("upgrade", *config, url=database_url)
@@ -83,7 +85,8 @@ def test_a_revision_whose_file_is_gone_is_forgotten_as_the_hint_says(
     stopped = wdh("upgrade", *config, url=database_url)
     assert stopped.exit_code == 3
     assert "`wdh db stamp --purge REVISION`" in stopped.err
-    again = wdh("stamp", "--purge", "head", "--json", *config, url=database_url)
+    name = ("--confirm", Path(str(database_url.database)).name)
+    again = wdh("stamp", "--purge", "head", *name, "--json", *config, url=database_url)
     assert again.data["after"] == ["20260101_0000"]
     assert wdh("upgrade", *config, url=database_url).exit_code == 0
 

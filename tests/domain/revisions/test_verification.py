@@ -49,7 +49,7 @@ def compared_with(checksums: dict[str, str]) -> Callable[[str, str], str | None]
 
 def applied(found: History, versions: list[str], *rows: Row) -> list[str]:
     known = compared_with(dict.fromkeys(found.paths.values(), "1:a"))
-    findings = verify_applied(found, versions, rows, known, severity=ERROR)
+    findings = verify_applied(found, versions, rows, known, severity=ERROR, is_own=False)
     return [each.code for each in findings]
 
 
@@ -161,6 +161,7 @@ def test_a_file_without_a_checksum_is_known_by_its_text() -> None:
         [Row("gone", checksum=None), Row("a", checksum=None)],
         compared_with({}),
         severity=ERROR,
+        is_own=False,
     )
     assert edited.message.endswith("the checksum sha256:new, the journal says sha256:old")
     assert vanished.message == "gone was applied (checksum sha256:old), and its file is gone"
@@ -185,6 +186,7 @@ def test_what_a_database_says_against_the_files_is_said_in_full() -> None:
         rows,
         compared_with({"/v/a.py": "1:a", "/v/b.py": "1:b"}),
         severity=WARNING,
+        is_own=False,
     )
     assert (str(newer), newer.severity) == (str(ahead("newer")), ERROR)
     assert (edited.path, edited.severity) == ("/v/b.py", WARNING)

@@ -28,7 +28,7 @@ _BRANCH_LABEL = argument(
     metavar="NAME",
     help="a name of the branch that starts with it; may be repeated",
 )
-_ALL_OR_NOTHING = "every file is as it was, or all are changed; no database was touched"
+_ALL_OR_NOTHING = "every file is as it was, or all are changed; `wdh db status` shows the database"
 
 
 @verb(
@@ -159,9 +159,21 @@ def rebase(call: Namespace) -> Answer:
         streams.say("".join(f"{line}\n" for line in _plan_lines(plan)), sys.stderr)
     if not call.yes and streams.agreement("Type yes to do it: ", to="rebase") != "yes":
         raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
+    if plan.applied:
+        _take_back(plan, call)
     rebasing.rebase(plan)
     done = "done; `git add --all` takes it, and `wdh db verify` looks at it"
     return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
+
+
+def _take_back(plan: RebasePlan, call: Namespace) -> None:
+    """Take back, by the files as they are, what would be rewritten under a database's feet."""
+    from work_data_hub.cli.watching import watched
+    from work_data_hub.io.schema import migration_runner
+
+    ini = project_config.find(call.config)
+    with watched(is_quiet=call.quiet) as progress:
+        migration_runner.take_back(plan.applied, alembic_ini=ini, observer=progress)
 
 
 def _errors(findings: Sequence[Finding]) -> list[Finding]:
@@ -213,4 +225,10 @@ def _plan_data(plan: RebasePlan) -> dict[str, object]:
         for move in plan.moves
     ]
     changed = [str(change.new_path) for change in plan.changes]
-    return {"main": plan.main, "moves": moves, "changed": changed, "notes": list(plan.notes)}
+    return {
+        "main": plan.main,
+        "moves": moves,
+        "changed": changed,
+        "taken_back": list(plan.applied),
+        "notes": list(plan.notes),
+    }

@@ -1,4 +1,4 @@
-"""The verbs that run revisions or print what would be run: upgrade, downgrade, stamp, sql."""
+"""The verbs that run revisions or print what would be run: upgrade, stamp, sql."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def upgrade(call: Namespace) -> Answer:
             return _done(standing.address.masked(), versions, versions, [], {})
     if call.dry_run:
         return _try(call, ini)
-    return _run(call, ini, resolved=call.resolved, accept=call.accept)
+    return run_verb(call, ini, resolved=call.resolved, accept=call.accept)
 
 
 def _try(call: Namespace, ini: Path) -> Answer:
@@ -99,17 +99,6 @@ def _try(call: Namespace, ini: Path) -> Answer:
 
 
 @verb(
-    argument("revision", metavar="REVISION", help="an id or its beginning, base, -N"),
-    CONFIRM,
-    examples=("wdh db downgrade -1", "wdh db downgrade base"),
-    when_interrupted=ONLY_WHOLE_STEPS,
-)
-def downgrade(call: Namespace) -> Answer:
-    """Take back the revisions above one."""
-    return _run(call, project_config.find(call.config), confirm=call.confirm)
-
-
-@verb(
     argument("revision", metavar="REVISION", help="an id or its beginning, head, base"),
     CONFIRM,
     RESOLVED,
@@ -124,10 +113,10 @@ def downgrade(call: Namespace) -> Answer:
 def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
     ini = project_config.find(call.config)
-    return _run(call, ini, confirm=call.confirm, resolved=call.resolved, purge=call.purge)
+    return run_verb(call, ini, confirm=call.confirm, resolved=call.resolved, purge=call.purge)
 
 
-def _run(call: Namespace, ini: Path, **permissions: Any) -> Answer:
+def run_verb(call: Namespace, ini: Path, **permissions: Any) -> Answer:
     """Run the front door's verb of the same name, and show how it goes."""
     from work_data_hub.cli.watching import watched
     from work_data_hub.io.schema import migration_runner

@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 EnvironmentClass = Literal["dev", "staging", "prod", "ephemeral"]
 ENVIRONMENT_CLASSES: tuple[EnvironmentClass, ...] = get_args(EnvironmentClass)
+# Nobody else's work is in them: what was applied there may be taken back freely.
+OWN_CLASSES = frozenset({"dev", "ephemeral"})
 
 
 def go_together(recorded: str, session: str) -> bool:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.domain.record.environment_class import ENVIRONMENT_CLASSES, EnvironmentClass
+from work_data_hub.domain.record.environment_class import (
+    ENVIRONMENT_CLASSES,
+    OWN_CLASSES,
+    EnvironmentClass,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,6 +88,11 @@ class Target:
     def effective_environment(self) -> EnvironmentClass:
         """The class that protection goes by; a stranger on another machine counts as prod."""
         return self.recorded_environment or (self.session if self.is_local else "prod")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is a database of dev or of tests, to do with as one likes."""
+        return self.effective_environment in OWN_CLASSES
 
 
 def strictest(classes: Iterable[EnvironmentClass]) -> EnvironmentClass:

@@ -35,6 +35,14 @@ _RESTORE_OR_ACCEPT = (
     " alembic -x accept={0} upgrade head, or wdh db upgrade --accept {0}; or set"
     " WDH_EDITED_REVISIONS=warn"
 )
+_REDO_OR_ACCEPT = (
+    "`wdh db redo {0}` takes back what was applied, and applies the file as it is now; or restore"
+    " the file, or accept it: `wdh db upgrade --accept {0}`, alembic -x accept={0} upgrade head"
+)
+_ACCEPT_THAT_IT_IS_GONE = (
+    "restore the file from version control; or accept it: `wdh db upgrade --accept {0}`; or build"
+    " the database anew: `wdh db reset`"
+)
 
 
 def verify_files(
@@ -80,6 +88,7 @@ def verify_applied(
     other_checksum: Callable[[str, str], str | None],
     *,
     severity: str,
+    is_own: bool,
 ) -> list[Finding]:
     """Return what a database says against the files.
 
@@ -89,11 +98,15 @@ def verify_applied(
         journal: every row, the oldest first.
         other_checksum: of what a file means, where it is not a recorded one.
         severity: of a revision that was edited or has vanished since it was applied.
+        is_own: whether the database is one's own, where a revision may be taken back freely.
     """
     applied = history.with_needs(versions)
     digests = {name: digest for name, digest in history.digests.items() if name in applied}
-    changed = verify_journal(journal, history.paths, digests, other_checksum, severity=severity)
-    return [*map(ahead, history.unknown(versions)), *changed.values()]
+    changed = verify_journal(
+        journal, history.paths, digests, other_checksum, severity=severity, is_own=is_own
+    )
+    unknown = (ahead(each, is_own=is_own) for each in history.unknown(versions))
+    return [*unknown, *changed.values()]
 
 
 def verify_journal(
@@ -103,6 +116,7 @@ def verify_journal(
     other_checksum: Callable[[str, str], str | None],
     *,
     severity: str,
+    is_own: bool,
 ) -> dict[str, Finding]:
     """Return the revisions that were edited or have vanished since they were applied, by id.
 
@@ -112,6 +126,7 @@ def verify_journal(
         digests: of the text now, for each applied revision whose file can be read.
         other_checksum: of what a file means, where it is not a recorded one.
         severity: of what is found.
+        is_own: whether the database is one's own, where a revision may be taken back freely.
     """
     rows = applied_rows(journal)
     edited = edited_checksums(
@@ -123,13 +138,13 @@ def verify_journal(
             f"{revision} was edited after it was applied: its file has the checksum {checksum},"
             f" the journal says {recorded_checksum(rows[revision])}"
         )
-        hint = _RESTORE_OR_ACCEPT.format(revision)
+        hint = (_REDO_OR_ACCEPT if is_own else _RESTORE_OR_ACCEPT).format(revision)
         found[revision] = Finding("edited", message, paths[revision], 1, severity, hint)
     for revision, row in applied_rows(journal, since_last_stamp=True).items():
         if revision not in paths:
             recorded = recorded_checksum(row) or "not recorded"
             message = f"{revision} was applied (checksum {recorded}), and its file is gone"
-            hint = _RESTORE_OR_ACCEPT.format(revision)
+            hint = (_ACCEPT_THAT_IT_IS_GONE if is_own else _RESTORE_OR_ACCEPT).format(revision)
             found[revision] = Finding("vanished", message, None, 1, severity, hint)
     return found
 
@@ -145,9 +160,23 @@ def misnamed(revision: str, path: str) -> Finding | None:
     return None
 
 
-def ahead(revision: str) -> Finding:
-    """Return that a database is at a revision which no file declares."""
+def ahead(revision: str, *, is_own: bool = False, branches: Sequence[str] = ()) -> Finding:
+    """Return that a database is at a revision which no file declares.
+
+    Args:
+        revision: which.
+        is_own: whether the database is one's own: another branch has the file then, or had it.
+        branches: those that have it, where that is known.
+    """
     message = f"the database is at revision {revision}, which this code does not know"
+    if is_own:
+        where = f"to {' or '.join(branches[:3])}, which has it" if branches else "the branch back"
+        hint = (
+            f"switch {where}; or `wdh db downgrade --lost` takes it back by the text that was"
+            " applied; or build the database anew: `wdh db reset`; or it is another project's,"
+            " beside which this one needs a version_table of its own"
+        )
+        return Finding("ahead", message, hint=hint)
     hint = (
         "it was migrated by newer code: deploy that; or by another project, beside which this one"
         " needs a version_table of its own; or another database is meant; or that file is gone for"

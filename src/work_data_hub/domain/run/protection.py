@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.record.environment_class import go_together
+from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from work_data_hub.domain.record.environment_class import EnvironmentClass
     from work_data_hub.domain.record.target import Target
-
-_PROTECTED = ("staging", "prod")
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,16 @@ class Refusal:
 
     reason: str
     way_out: str
+
+
+def refuse(refusal: Refusal | None) -> None:
+    """Raise what a check found.
+
+    Raises:
+        RefusedError: with the way out.
+    """
+    if refusal is not None:
+        raise RefusedError(refusal.reason, hint=refusal.way_out)
 
 
 def check_environment(target: Target, session: EnvironmentClass) -> Refusal | None:
@@ -91,7 +100,7 @@ def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal |
         file: what would be loaded.
         confirmed: the name that was given as confirmation, if any.
     """
-    if target.identity is None and target.effective_environment in _PROTECTED:
+    if target.identity is None and not target.is_own:
         return Refusal(
             f"loading {file} changes rows, and no run has been on the database {target.name!r} yet:"
             " nothing would tell of it",
@@ -101,7 +110,7 @@ def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal |
 
 
 def _unless_confirmed(target: Target, what: str, confirmed: str | None) -> Refusal | None:
-    if target.effective_environment not in _PROTECTED or confirmed == target.name:
+    if target.is_own or confirmed == target.name:
         return None
     wrong = f" ({confirmed!r} is not its name)" if confirmed is not None else ""
     name = shlex.quote(target.name)
@@ -128,12 +137,29 @@ def check_reset(target: Target) -> Refusal | None:
 
     No confirmation changes that: where data matters nobody drops all of it by a migration tool.
     """
-    if target.effective_environment not in _PROTECTED:
+    if target.is_own:
         return None
     return Refusal(
         f"a reset drops everything, and the database {target.name!r} {_class_of(target)}",
         "only databases of dev and of tests are reset; "
         + (_remedies(target) or "check that this database is meant"),
+    )
+
+
+def check_own(target: Target, operation: str, way_out: str) -> Refusal | None:
+    """Refuse what is done to databases of one's own alone: those of dev, and throw-away ones.
+
+    Args:
+        target: the database.
+        operation: what would be done, in words.
+        way_out: what is done elsewhere instead.
+    """
+    if target.is_own:
+        return None
+    return Refusal(
+        f"{operation} is for databases of dev and of tests, and the database {target.name!r}"
+        f" {_class_of(target)}",
+        _remedies(target) or way_out,
     )
 
 
@@ -179,7 +205,6 @@ def _class_of(target: Target) -> str:
 
 def _recording(target: Target, wanted: EnvironmentClass) -> str:
     """Return the command that records a class, with the confirmation that it needs."""
-    effective = target.effective_environment
-    is_leaving = effective in _PROTECTED and effective != wanted
+    is_leaving = not target.is_own and target.effective_environment != wanted
     confirm = f"-x confirm={shlex.quote(target.name)} " if is_leaving else ""
     return f"alembic -x record_environment={wanted} {confirm}ensure_version"

@@ -26,6 +26,7 @@ from work_data_hub.io.schema.record.identity import read_identity
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
 from work_data_hub.io.schema.run.dry_run import dry_run
 from work_data_hub.io.schema.run.sql_script import sql
+from work_data_hub.io.schema.run.take_back import plan_lost, redo, take_back, take_back_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -51,13 +52,17 @@ __all__ = [
     "journal",
     "merge",
     "pending",
+    "plan_lost",
     "plan_reset",
     "record_environment",
+    "redo",
     "reset",
     "seed",
     "sql",
     "stamp",
     "status",
+    "take_back",
+    "take_back_lost",
     "upgrade",
 ]
 

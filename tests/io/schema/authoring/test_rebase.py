@@ -54,7 +54,7 @@ class Project:
         shutil.copy(REPOSITORY / "alembic.ini", folder)
 
     def git(self, *arguments: str) -> int:
-        command = ["git", "-c", "user.name=a", "-c", "user.email=a@b.c", *arguments]
+        command = ["git", *arguments]
         return subprocess.run(command, cwd=self.folder, capture_output=True, check=False).returncode
 
     def add(self, revision: str, parent: str, name: str) -> Path:
@@ -77,6 +77,8 @@ def project(tmp_path: Path) -> Project:
     """A feature branch with two revisions, in conflict with main that has another."""
     made = Project(tmp_path / "project")
     made.git("init", "-b", "main")
+    made.git("config", "user.name", "A")
+    made.git("config", "user.email", "a@b.c")
     made.commit("first")
     made.git("switch", "-c", "feature")
     made.add(MINE, FIRST, "mine")
@@ -134,14 +136,68 @@ def test_what_the_named_database_has_is_refused(project: Project, database_url: 
     assert plan_rebase(database_url=url, alembic_ini=project.ini).notes == ()
 
 
-def test_ones_own_database_that_has_it_is_named_with_the_way_out(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+def test_what_ones_own_database_has_is_taken_back_first(
+    project: Project, database_url: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{project.folder}/own.db")
+    url = database_url.render_as_string(hide_password=False)
+    monkeypatch.setenv("DATABASE_URL", url)
     migration_runner.upgrade(None, MORE, alembic_ini=project.ini)
-    (note,) = plan_rebase(alembic_ini=project.ini).notes
-    assert f"has {MINE}, {MORE} applied" in note
-    assert f"wdh db downgrade {FIRST}" in note
+    plan = plan_rebase(alembic_ini=project.ini)
+    assert plan.applied == (MINE, MORE)
+    (note,) = plan.notes
+    assert f"has {MINE}, {MORE} applied: it is taken back there first" in note
+    migration_runner.take_back(plan.applied, alembic_ini=project.ini)
+    assert migration_runner.current(alembic_ini=project.ini) == (FIRST,)
+    rebase(plan)
+    steps = migration_runner.upgrade(alembic_ini=project.ini).steps
+    assert steps[0].revision == THEIRS
+    assert len(steps) == 3
+
+
+def test_what_others_built_beside_it_stays_applied(
+    project: Project, sqlite_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", sqlite_url.render_as_string())
+    migration_runner.upgrade(None, "heads", alembic_ini=project.ini)
+    plan = plan_rebase(alembic_ini=project.ini)
+    migration_runner.take_back(plan.applied, alembic_ini=project.ini)
+    assert migration_runner.current(alembic_ini=project.ini) == (THEIRS,)
+    rebase(plan)
+    assert len(migration_runner.upgrade(alembic_ini=project.ini).steps) == 2
+
+
+def test_a_colleagues_revision_that_nobody_has_released_is_not_ones_own(project: Project) -> None:
+    project.git("merge", "--abort")
+    theirs = project.add("20260103_0000", MORE, "colleague")
+    project.git("add", "-A")
+    assert project.git("commit", "-m", "colleague's", "--author", "B <b@b.c>") == 0
+    project.git("merge", "main")
+    with pytest.raises(RefusedError, match="20260103_0000 builds on"):
+        plan_rebase(alembic_ini=project.ini)
+    text = theirs.read_text()
+    theirs.write_text(text.replace(f'"{MORE}"', f'"{THEIRS}"'))
+    project.head_file.write_text("20260103_0000\n")
+    project.commit("as it would be in a branch of the colleague's")
+    plan = plan_rebase(alembic_ini=project.ini)
+    assert [move.revision for move in plan.moves] == [MINE, MORE]
+    assert plan.moves[0].new_parent == "20260103_0000"
+    assert "20260103_0000 stays where it is, it is by B: name it to move it" in plan.notes
+
+
+@pytest.mark.parametrize("known_as", [("Somebody", "a@b.c"), ("A", "another@b.c")])
+def test_one_is_known_by_name_or_address(project: Project, known_as: tuple[str, str]) -> None:
+    for what, value in zip(("user.name", "user.email"), known_as, strict=True):
+        project.git("config", what, value)
+    assert [move.revision for move in plan_rebase(alembic_ini=project.ini).moves] == [MINE, MORE]
+
+
+def test_where_all_that_is_left_is_a_colleagues_that_is_said(project: Project) -> None:
+    project.git("config", "user.name", "C")
+    project.git("config", "user.email", "c@b.c")
+    with pytest.raises(RefusedError, match="none is yours") as caught:
+        plan_rebase(alembic_ini=project.ini)
+    assert "by A: name it to move it" in caught.value.hint
+    assert len(plan_rebase([MINE, MORE], alembic_ini=project.ini).moves) == 2
 
 
 def test_a_main_branch_that_is_not_merged_yet_is_said(project: Project) -> None:

@@ -113,7 +113,7 @@ def test_an_edited_revision_stops_the_run_and_can_be_accepted(
     path = revision_file(project, 0)
     edit(path, "sa.Integer", "sa.BigInteger")
     with pytest.raises(HistoryError, match="edited after it was applied") as stopped:
-        run_alembic(project, database_url, "downgrade", "base")
+        run_alembic(project, database_url, "upgrade", "head")
     assert stopped.value.exit_code == 3
     assert str(path) in stopped.value.message
     assert str(recorded) in stopped.value.message

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.choice import Said, said
 from work_data_hub.config.database_url import mask
@@ -13,7 +13,7 @@ from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.alembic_bridge.observer import LogObserver
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from alembic.config import Config
     from sqlalchemy.engine import URL
@@ -61,6 +61,18 @@ class Loading:
     load: Callable[[DatabaseView], None]
 
 
+class OwnOnly(NamedTuple):
+    """What is done to databases of one's own alone.
+
+    Attributes:
+        name: in words.
+        way_out: what is done elsewhere instead.
+    """
+
+    name: str
+    way_out: str
+
+
 @dataclass
 class Script:
     """A script that shall be written.
@@ -89,6 +101,8 @@ class Request:
         loading: what is loaded into it, and nothing else is done.
         script: the script that is asked for, and written to Alembic's output buffer.
         place: makes the place of the database, and nothing else is done.
+        own_only: what it is, where it is done to databases of one's own alone.
+        lost: the texts of revisions that have no file, for a plan that takes them back.
         plan: written by the run.
         untried: written by a dry run: the steps that it could not try.
         result: written by the run when it ends.
@@ -103,6 +117,8 @@ class Request:
     loading: Loading | None = None
     script: Script | None = None
     place: Callable[[URL], None] | None = None
+    own_only: OwnOnly | None = None
+    lost: Mapping[str, bytes] = field(default_factory=dict)
     said: Said = field(default_factory=lambda: said(os.environ))
     plan: Plan | None = None
     untried: tuple[Step, ...] = ()

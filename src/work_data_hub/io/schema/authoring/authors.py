@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.io.schema.authoring.main_branch import ask_git
+from work_data_hub.io.schema.revisions.git import ask_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,10 +19,12 @@ class Origin(NamedTuple):
 
     Attributes:
         author: who committed it first.
+        email: theirs.
         day: when, as ISO text: 2026-01-31.
     """
 
     author: str
+    email: str
     day: str
 
 
@@ -38,18 +40,32 @@ def read_origins(paths: Iterable[str]) -> dict[str, Origin]:
         said = ask_git(
             folder,
             *asked,
-            f"--format={_BEGINNING}%an%x09%ad",
+            f"--format={_BEGINNING}%an%x09%ae%x09%ad",
             "--",
             ".",
             seconds=LONGEST_SECONDS,
         )
-        origin = Origin("", "")
+        origin = Origin("", "", "")
         # The newest commit comes first: the first one of a file is the last that is read.
         for part in (said or b"").decode("utf-8", "replace").split("\0"):
             text = part.strip("\n")
             if text.startswith(_BEGINNING):
-                author, _, day = text.removeprefix(_BEGINNING).partition("\t")
-                origin = Origin(author, day)
+                origin = Origin(*text.removeprefix(_BEGINNING).split("\t"))
             elif (path := str(Path(folder) / text)) in wanted:
                 found[path] = origin
     return found
+
+
+def colleagues_of(paths: Iterable[str]) -> dict[str, str]:
+    """Return who else committed which of these files first, by path.
+
+    One is known by one's name or address, as git is told them (``user.name``, ``user.email``):
+    many have several addresses. Empty where git was told neither.
+    """
+    origins = read_origins(paths)
+    if not origins:
+        return {}
+    folder = str(Path(next(iter(origins))).parent)
+    said = (ask_git(folder, "config", name) or b"" for name in ("user.name", "user.email"))
+    me = {text for each in said if (text := each.decode("utf-8", "replace").strip())}
+    return {path: each.author for path, each in origins.items() if me and not me & {*each[:2]}}

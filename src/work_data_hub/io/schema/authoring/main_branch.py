@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.revisions.revision_file import Declared
 from work_data_hub.domain.revisions.revision_text import read_revision
 from work_data_hub.errors import UsageError
+from work_data_hub.io.schema.revisions.git import ask_git
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _USUAL = ("origin/HEAD", "origin/main", "origin/master", "main", "master")
-
-_PLACES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX"}
 
 
 class MainBranch(NamedTuple):
@@ -104,24 +102,3 @@ def _files(folder: str, branch: str) -> Iterator[tuple[str, bytes | None]]:
         else:
             position = start + int(size[0]) + 1
             yield path, answer[start : position - 1]
-
-
-def ask_git(
-    folder: str, *arguments: str, given: bytes = b"", seconds: float | None = None
-) -> bytes | None:
-    """Return what git says; None when it is not there, or has nothing to say in that time."""
-    command = ["git", "-C", folder, *arguments]
-    # In a hook they say where the repository is, relative to another folder.
-    environment = {name: value for name, value in os.environ.items() if name not in _PLACES}
-    try:
-        process = subprocess.run(
-            command,
-            input=given,
-            env=environment,
-            capture_output=True,
-            check=False,
-            timeout=seconds,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return process.stdout if process.returncode == 0 else None

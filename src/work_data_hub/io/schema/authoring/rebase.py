@@ -19,9 +19,10 @@ from work_data_hub.domain.revisions.rebase import plan_moves
 from work_data_hub.domain.revisions.revision_edit import Edit, NewPlace, edit_revision
 from work_data_hub.domain.revisions.revision_file import Declared, RevisionFile
 from work_data_hub.errors import HistoryError, RefusedError, UsageError
+from work_data_hub.io.schema.authoring.authors import colleagues_of
 from work_data_hub.io.schema.authoring.file_changes import FileChange, write_all
 from work_data_hub.io.schema.authoring.main_branch import read_main_branch
-from work_data_hub.io.schema.authoring.released import database_notes
+from work_data_hub.io.schema.authoring.released import applied_in
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.revisions.files import read_project
 from work_data_hub.io.schema.revisions.head_file import head_file_of
@@ -45,6 +46,8 @@ class RebasePlan(NamedTuple):
         moves: the revisions that get another parent, in their new order.
         edits: what changes in each file, by its path.
         changes: the files, as they will be.
+        applied: the revisions to move that a database of one's own has: to be taken back first, by
+            ``migration_runner.take_back``.
         notes: what a person should know or do besides.
     """
 
@@ -52,6 +55,7 @@ class RebasePlan(NamedTuple):
     moves: tuple[Move, ...]
     edits: Mapping[str, tuple[Edit, ...]]
     changes: tuple[FileChange, ...]
+    applied: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -65,10 +69,11 @@ def plan_rebase(
     """Return what puts one's own revisions in one line on top of the others'. Changes nothing.
 
     Args:
-        revisions: one's own, by id or its beginning; left out, all that the main branch lacks.
+        revisions: one's own, by id or its beginning; left out, all that the main branch lacks and
+            nobody else committed.
         onto: the main branch; left out, see ``read_main_branch``.
         database_url: a database whose journal must have none of them. Left out, the settings'
-            own is asked, and may have them when it is a dev or throw-away one: a note says so.
+            own is asked, and may have them when it is a dev or throw-away one.
         alembic_ini: the project.
 
     Raises:
@@ -78,29 +83,39 @@ def plan_rebase(
     """
     ini = project_files.meant(alembic_ini)
     folder, history, _ = read_project(str(ini))
-    if history.findings:
-        raise HistoryError(
-            f"{history.findings[0]}", hint="correct it first; `wdh db verify` shows them all"
-        )
+    for finding in history.findings:
+        raise HistoryError(f"{finding}", hint="correct it first; `wdh db verify` shows them all")
     main = read_main_branch(_folders(history, folder), onto)
-    mine = _mine(history, main, revisions)
+    mine, notes = _mine(history, main, revisions)
     _refuse_copies(history, mine)
     if not mine and len(history.heads) > 1:
-        raise _all_released(main)
+        raise _none_to_move(main, notes)
     moves = plan_moves(history, mine, datetime.now(UTC))
-    notes = database_notes([move.revision for move in moves], history, database_url, ini)
-    if main and (absent := sorted(main.revisions - history.revisions.keys())):
-        notes += (f"{main.name} has {', '.join(absent)}, which is not here: merge it first",)
+    applied = applied_in([move.revision for move in moves], history, database_url, ini)
     (changes, edits), head_file = _changes(moves), head_file_of(folder)
     if head_file.exists() or names_by_time(str(ini)):
         changes += _head_file(head_file, _heads_after(history, moves))
-    return RebasePlan(main.name if main else None, moves, edits, tuple(changes), notes)
+    name = main.name if main else None
+    notes = [*applied.notes, *notes, *_notes_of(main, history)]
+    return RebasePlan(name, moves, edits, tuple(changes), applied.revisions, tuple(notes))
 
 
-def _all_released(main: MainBranch | None) -> RefusedError:
+def _notes_of(main: MainBranch | None, history: History) -> list[str]:
+    absent = sorted(main.revisions - history.revisions.keys()) if main else []
+    if main is None or not absent:
+        return []
+    return [f"{main.name} has {', '.join(absent)}, which is not here: merge it first"]
+
+
+def _none_to_move(main: MainBranch | None, notes: Sequence[str]) -> RefusedError:
+    released = f"every revision is in {main.name if main else 'git'}"
+    if notes:
+        return RefusedError(
+            f"there are several heads, and none is yours: {released}, or somebody else's",
+            hint=f"{notes[0]}; or join them: wdh db merge",
+        )
     return RefusedError(
-        f"there are several heads, and every revision is in {main.name if main else 'git'}",
-        hint="join them: alembic merge heads -m 'join'",
+        f"there are several heads, and {released}", hint="join them: alembic merge heads -m 'join'"
     )
 
 
@@ -138,7 +153,10 @@ def _folders(history: History, home: str) -> list[str]:
     ]
 
 
-def _mine(history: History, main: MainBranch | None, named: Sequence[str]) -> set[str]:
+def _mine(
+    history: History, main: MainBranch | None, named: Sequence[str]
+) -> tuple[set[str], list[str]]:
+    """Return one's own revisions, and what is to be said of others' that are not released."""
     theirs = (
         {name for name, path in history.paths.items() if path in main.unread} | main.revisions
         if main
@@ -150,7 +168,14 @@ def _mine(history: History, main: MainBranch | None, named: Sequence[str]) -> se
                 "git does not tell which revisions are yours: there is no main branch here",
                 hint="name them: wdh db rebase REVISION ..., or the branch: --onto BRANCH",
             )
-        return history.revisions.keys() - theirs
+        mine = history.revisions.keys() - theirs
+        others = colleagues_of(history.paths[each] for each in mine)
+        notes = [
+            f"{each} stays where it is, it is by {author}: name it to move it"
+            for each in sorted(mine)
+            if (author := others.get(history.paths[each])) is not None
+        ]
+        return {each for each in mine if history.paths[each] not in others}, notes
     mine = {_resolved(history, name) for name in named}
     if released := sorted(mine & theirs):
         assert main is not None
@@ -158,7 +183,7 @@ def _mine(history: History, main: MainBranch | None, named: Sequence[str]) -> se
             f"{', '.join(released)} is in {main.name}: others may have run it",
             hint="make a new revision that changes what it did",
         )
-    return mine
+    return mine, []
 
 
 def _resolved(history: History, name: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.record.applied import applied_rows
+from work_data_hub.domain.record.environment_class import OWN_CLASSES
 from work_data_hub.errors import DatabaseUnavailableError, RefusedError, SettingsError
 
 if TYPE_CHECKING:
@@ -14,13 +15,23 @@ if TYPE_CHECKING:
     from work_data_hub.config import DatabaseTarget
     from work_data_hub.domain.revisions.history import History
 
-_OWN = {"dev", "ephemeral"}
+
+class Applied(NamedTuple):
+    """What a database has of the revisions that are about to be rewritten.
+
+    Attributes:
+        revisions: those; they must be taken back first.
+        notes: what a person should know of it.
+    """
+
+    revisions: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def database_notes(
+def applied_in(
     revisions: Sequence[str], history: History, database_url: str | None, ini: Path
-) -> tuple[str, ...]:
-    """Return what a person must do with a database of their own that has the revisions.
+) -> Applied:
+    """Return what a database of one's own has of revisions that are about to be rewritten.
 
     Args:
         revisions: those that are about to be rewritten.
@@ -33,26 +44,26 @@ def database_notes(
         DatabaseUnavailableError: the database that was named does not answer.
     """
     if not revisions:
-        return ()
+        return Applied()
     try:
         target, held, environment = _held(database_url, history, ini)
     except (DatabaseUnavailableError, SettingsError) as error:
         if database_url is not None:
             raise
-        return (f"the settings' database was not asked: {error.message}",)
-    found = [revision for revision in revisions if revision in held]
+        return Applied(notes=(f"the settings' database was not asked: {error.message}",))
+    found = tuple(revision for revision in revisions if revision in held)
     if not found:
-        return ()
-    if database_url is not None or environment not in _OWN:
+        return Applied()
+    if database_url is not None or environment not in OWN_CLASSES:
         raise RefusedError(
             f"{target} ({environment or 'not recorded'}) has {', '.join(found)} already",
             hint="make a new revision that changes what it did; what was applied stays as it is",
         )
-    return (
-        f"{target} has {', '.join(found)} applied: take it back first"
-        f" (`wdh db downgrade {_below(found[0], history)}`), or drop that database and"
-        " build it anew (`wdh db reset`)",
+    note = (
+        f"{target} has {', '.join(found)} applied: it is taken back there first, with all that"
+        " builds on it"
     )
+    return Applied(found, (note,))
 
 
 def _held(
@@ -66,8 +77,3 @@ def _held(
     journalled = applied_rows(found.journal, since_last_stamp=True)
     held = history.with_needs(found.versions) | journalled.keys()
     return target, held, found.identity.environment if found.identity else None
-
-
-def _below(revision: str, history: History) -> str:
-    parents = history.revisions[revision].down_revisions
-    return parents[0] if len(parents) == 1 else "base"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.record.environment_class import OWN_CLASSES
 from work_data_hub.domain.revisions.verification import verify_applied, verify_files
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.authoring.main_branch import main_branch_name
@@ -72,8 +73,16 @@ def verify_database(
     ini, _, history = _project(alembic_ini)
     held = seen(read_held, database_url, ini)
     severity = history_check.severity_of(get_settings())
+    is_own = held.identity is not None and held.identity.environment in OWN_CLASSES
     return tuple(
-        verify_applied(history, held.versions, held.journal, other_checksum, severity=severity)
+        verify_applied(
+            history,
+            held.versions,
+            held.journal,
+            other_checksum,
+            severity=severity,
+            is_own=is_own,
+        )
     )
 
 

@@ -9,7 +9,7 @@ from alembic import command
 
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.run import protection
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.database.content import DatabaseObject, drop_content, read_content
@@ -103,9 +103,8 @@ def _planned(view: DatabaseView, further_schemas: Sequence[str]) -> ResetPlan:
     connection, session = view.connection, view.settings.environment
     facts = read_facts(connection, view.history, view.schema)
     target = identity.read_target(connection, facts, session)
-    for refusal in (protection.check_reset(target), protection.check_environment(target, session)):
-        if refusal is not None:
-            raise RefusedError(refusal.reason, hint=refusal.way_out)
+    protection.refuse(protection.check_reset(target))
+    protection.refuse(protection.check_environment(target, session))
     schemas = _schemas(view, facts.schema, further_schemas)
     return ResetPlan(
         database=mask(view.target.url),

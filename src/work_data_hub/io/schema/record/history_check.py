@@ -9,9 +9,11 @@ from work_data_hub.domain.finding import ERROR, WARNING
 from work_data_hub.domain.record.applied import applied_rows
 from work_data_hub.domain.revisions.checksum import checksum
 from work_data_hub.domain.revisions.digest import digest
-from work_data_hub.domain.revisions.verification import verify_journal
+from work_data_hub.domain.revisions.verification import ahead, verify_journal
+from work_data_hub.io.schema.alembic_bridge.applied_script import AppliedScript
 from work_data_hub.io.schema.record.journal import SourceMark
 from work_data_hub.io.schema.revisions.files import other_checksum
+from work_data_hub.io.schema.revisions.git import branches_with, old_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,9 +25,21 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.journal import JournalEntry
 
 
-def source_mark(script: Script) -> SourceMark | None:
-    """Return what identifies the file's content; None for a revision without source."""
-    text = _source(script)
+def source_text(script: Script | None) -> bytes | None:
+    """Return the text of a revision; None for bytecode, which every build writes anew."""
+    if script is None:
+        return None
+    if isinstance(script, AppliedScript):
+        return script.text
+    path = Path(script.path)
+    try:
+        return path.read_bytes() if path.suffix == ".py" else None
+    except OSError:
+        return None
+
+
+def source_mark(text: bytes | None) -> SourceMark | None:
+    """Return what identifies the text of a revision; None where it has none."""
     return None if text is None else SourceMark(checksum(text), digest(text))
 
 
@@ -51,22 +65,42 @@ def severity_of(settings: Settings) -> str:
     return WARNING if settings.edited_revisions == "warn" else ERROR
 
 
+def unknown(scripts: ScriptDirectory, revision: str, *, is_own: bool) -> Finding:
+    """Return that a database is at a revision of which there is no file.
+
+    Args:
+        scripts: the files.
+        revision: where the database is.
+        is_own: whether it is one's own; git is asked then which branches have the file.
+    """
+    branches: tuple[str, ...] = ()
+    if is_own:
+        newest = next(old_texts(scripts.dir, revision), None)
+        branches = branches_with(scripts.dir, newest) if newest else ()
+    return ahead(revision, is_own=is_own, branches=branches)
+
+
 def findings(
-    journal: list[JournalEntry], applied: list[Script], scripts: ScriptDirectory, settings: Settings
+    journal: list[JournalEntry],
+    applied: list[Script],
+    scripts: ScriptDirectory,
+    settings: Settings,
+    *,
+    is_own: bool,
 ) -> dict[str, Finding]:
-    """Return the applied revisions that were edited or have vanished, by id."""
+    """Return the applied revisions that were edited or have vanished, by id.
+
+    Args:
+        journal: the rows that decide, the oldest first.
+        applied: the revisions that the database has.
+        scripts: the files.
+        settings: of the session.
+        is_own: whether the database is one's own, where a revision may be taken back freely.
+    """
     if not journal:
         return {}
     paths = {script.revision: script.path for script in scripts.walk_revisions()}
-    texts = {each.revision: text for each in applied if (text := _source(each)) is not None}
+    texts = {each.revision: text for each in applied if (text := source_text(each)) is not None}
     digests = {revision: digest(text) for revision, text in texts.items()}
-    return verify_journal(journal, paths, digests, other_checksum, severity=severity_of(settings))
-
-
-def _source(script: Script) -> bytes | None:
-    """Return the text of a revision; None for bytecode, which every build writes anew."""
-    path = Path(script.path)
-    try:
-        return path.read_bytes() if path.suffix == ".py" else None
-    except OSError:
-        return None
+    severity = severity_of(settings)
+    return verify_journal(journal, paths, digests, other_checksum, severity=severity, is_own=is_own)

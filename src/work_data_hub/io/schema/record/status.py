@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.finding import Finding
-from work_data_hub.domain.revisions.verification import ahead, several_heads
+from work_data_hub.domain.revisions.verification import several_heads
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import Step
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import NAMES
-from work_data_hub.io.schema.record.journal import Journal, JournalEntry, journal_of
+from work_data_hub.io.schema.record.journal import JournalEntry, journal_of
 from work_data_hub.io.schema.record.marks import Marks
 
 if TYPE_CHECKING:
@@ -87,9 +87,11 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     unknown = _unknown(view, versions)
     problems = [
         *_of_the_record(target, facts, view),
-        *map(ahead, unknown),
+        *(history_check.unknown(view.scripts, each, is_own=target.is_own) for each in unknown),
         *([several_heads(heads)] if len(heads) > 1 else []),
-        *_of_the_past(view, facts, journal, versions if not unknown else ()),
+        *_interrupted(view, facts),
+        # What has vanished is then a consequence.
+        *(() if unknown else _of_the_past(view, facts, target, versions)),
     ]
     return DatabaseStatus(
         database=mask(view.target.url),
@@ -169,17 +171,23 @@ def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> 
         yield Finding(code, stranger.reason, hint=stranger.way_out)
 
 
-def _of_the_past(
-    view: DatabaseView,
-    facts: DatabaseFacts,
-    journal: Journal | None,
-    versions: tuple[str, ...],
-) -> Iterator[Finding]:
+def _interrupted(view: DatabaseView, facts: DatabaseFacts) -> Iterator[Finding]:
     if facts.framework_tables >= NAMES and facts.is_readable:
         marks = Marks(view.connection, facts.schema, view.history)
         if interrupted := marks.read():
             fault = interrupted.as_fault()
             yield Finding("interrupted", fault.message, hint=fault.hint)
+
+
+def _of_the_past(
+    view: DatabaseView,
+    facts: DatabaseFacts,
+    target: Target,
+    versions: tuple[str, ...],
+) -> Iterator[Finding]:
     applied = history_check.applied_scripts(view.scripts, versions)
+    journal = journal_of(view, facts)
     entries = journal.deciding() if journal else []
-    yield from history_check.findings(entries, applied, view.scripts, view.settings).values()
+    yield from history_check.findings(
+        entries, applied, view.scripts, view.settings, is_own=target.is_own
+    ).values()

@@ -97,7 +97,7 @@ class RevisionCache:
             return {}
         try:
             with open(self._path, "rb") as file:
-                if not _is_ours(os.fstat(file.fileno())):
+                if not is_only_ours(os.fstat(file.fileno())):
                     return {}
                 text = file.read()
             body = text[len(_header(b"")) :]
@@ -121,7 +121,7 @@ def _header(body: bytes) -> bytes:
     return b"wdh %04d %08x\n" % (VERSION, crc32(body))
 
 
-def _is_ours(status: os.stat_result) -> bool:
+def is_only_ours(status: os.stat_result) -> bool:
     """Whether nobody else may have written the file (Windows keeps others out by its folders)."""
     if not hasattr(os, "getuid"):
         return True

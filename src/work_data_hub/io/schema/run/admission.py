@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from work_data_hub.domain.finding import WARNING
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import expected_seconds
-from work_data_hub.errors import HistoryError, RefusedError
 from work_data_hub.io.schema.locks.advisory_lock import lock_key
-from work_data_hub.io.schema.record import history_check, identity
+from work_data_hub.io.schema.record import identity
 from work_data_hub.io.schema.record.framework_tables import JOURNAL, NAMES, framework_tables
 from work_data_hub.io.schema.record.journal import Journal
 from work_data_hub.io.schema.record.marks import Marks
 from work_data_hub.io.schema.run import recovery
+from work_data_hub.io.schema.run.past import Past
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Iterable
 
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.record.target import EnvironmentClass, Target
     from work_data_hub.domain.run.plan import Plan
-    from work_data_hub.domain.run.protection import Refusal
     from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.request import Permissions
     from work_data_hub.io.schema.record.facts import DatabaseFacts
     from work_data_hub.io.schema.record.journal import JournalEntry
-
-log = logging.getLogger(__name__)
 
 
 class Admission:
@@ -87,9 +82,9 @@ class Admission:
         """
         if self.facts.has_framework_tables:
             missing = NAMES - self.facts.framework_tables
-            _refuse(protection.check_record(self.target, missing))
-        _refuse(protection.check_environment(self.target, self.view.settings.environment))
-        _refuse(protection.check_first_run(self.target, self._class_at_first))
+            protection.refuse(protection.check_record(self.target, missing))
+        protection.refuse(protection.check_environment(self.target, self.view.settings.environment))
+        protection.refuse(protection.check_first_run(self.target, self._class_at_first))
 
     def refuse_destruction(self, operation: str) -> None:
         """Refuse to destroy on staging and prod, unless the database was named.
@@ -97,7 +92,9 @@ class Admission:
         Raises:
             RefusedError: with the way out.
         """
-        _refuse(protection.check_destructive(self.target, operation, self._permissions.confirm))
+        protection.refuse(
+            protection.check_destructive(self.target, operation, self._permissions.confirm)
+        )
 
     def refuse_loading(self, file: str) -> None:
         """Refuse to load rows into staging and prod, unless the database was named.
@@ -105,7 +102,7 @@ class Admission:
         Raises:
             RefusedError: with the way out.
         """
-        _refuse(protection.check_loading(self.target, file, self._permissions.confirm))
+        protection.refuse(protection.check_loading(self.target, file, self._permissions.confirm))
 
     def refuse_reset(self) -> None:
         """Refuse to drop everything, unless the database is dev or a throw-away one.
@@ -113,8 +110,8 @@ class Admission:
         Raises:
             RefusedError: with the reason.
         """
-        _refuse(protection.check_reset(self.target))
-        _refuse(protection.check_environment(self.target, self.view.settings.environment))
+        protection.refuse(protection.check_reset(self.target))
+        protection.refuse(protection.check_environment(self.target, self.view.settings.environment))
 
     def record_environment(self, wanted: EnvironmentClass) -> None:
         """Record another environment class, as the caller asked; it is journalled.
@@ -122,7 +119,9 @@ class Admission:
         Raises:
             RefusedError: the database was not confirmed.
         """
-        _refuse(protection.check_recording(self.target, wanted, self._permissions.confirm))
+        protection.refuse(
+            protection.check_recording(self.target, wanted, self._permissions.confirm)
+        )
         before = self.target.identity.environment if self.target.identity else "nothing"
         connection = self.view.connection
         with connection.begin():
@@ -152,8 +151,8 @@ class Admission:
         self._record_identity()
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
-        heads, accepted = context.get_current_heads(), self._permissions.accept
-        entries = _checked_history(self.view, self.journal, heads, accepted)
+        past = Past(self.view, self.journal, is_own=self.target.is_own)
+        entries = past.look_back(context.get_current_heads(), plan, self._permissions.accept)
         if not self._permissions.dry_run:
             self.view.connection.commit()
         return _timed(plan, entries)
@@ -169,6 +168,11 @@ class Admission:
         )
 
     @property
+    def environment(self) -> EnvironmentClass:
+        """What the database is recorded as, by this run if it was not before."""
+        return self.target.recorded_environment or self._class_at_first
+
+    @property
     def _class_at_first(self) -> EnvironmentClass:
         """What a database that is not recorded yet would be recorded as."""
         return "ephemeral" if self._permissions.ephemeral else self.view.settings.environment
@@ -180,11 +184,6 @@ class Admission:
             identity.record(self.view.connection, self.schema, wanted)
 
 
-def _refuse(refusal: Refusal | None) -> None:
-    if refusal is not None:
-        raise RefusedError(refusal.reason, hint=refusal.way_out)
-
-
 def _create_tables(connection: Connection, facts: DatabaseFacts) -> None:
     if facts.has_framework_tables:
         return
@@ -193,29 +192,6 @@ def _create_tables(connection: Connection, facts: DatabaseFacts) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock_key(JOURNAL)})")
     if not sa.inspect(connection).has_table(JOURNAL, schema=facts.schema):
         framework_tables(facts.schema).create(connection)
-
-
-def _checked_history(
-    view: DatabaseView, journal: Journal, heads: tuple[str, ...], accepted: Collection[str]
-) -> list[JournalEntry]:
-    """Return what decides of the journal; adopt what is not in it, refuse what was edited."""
-    applied = history_check.applied_scripts(view.scripts, heads)
-    entries = journal.deciding()
-    journal.adopt(
-        (script.revision, history_check.source_mark(script))
-        for script in history_check.unknown_to(entries, applied)
-    )
-    found = history_check.findings(entries, applied, view.scripts, view.settings)
-    for revision, finding in found.items():
-        if revision in accepted:
-            script = view.scripts.get_revision(revision) if finding.path else None
-            source = history_check.source_mark(script) if script is not None else None
-            journal.add(revision, "accept", source=source, detail=str(finding))
-        elif finding.severity == WARNING:
-            log.warning("%s", finding)
-        else:
-            raise HistoryError(str(finding), hint=finding.hint)
-    return entries
 
 
 def _timed(plan: Plan, entries: Iterable[JournalEntry]) -> Plan:

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.run import protection
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import (
@@ -20,6 +21,7 @@ from work_data_hub.io.schema.locks.retries import Retries
 from work_data_hub.io.schema.locks.run_lock import run_lock
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.run.admission import Admission
+from work_data_hub.io.schema.run.as_applied import as_applied
 from work_data_hub.io.schema.run.executor import Execution
 from work_data_hub.io.schema.run.guard import RunGuard
 
@@ -154,17 +156,19 @@ def _run_steps(
     configuration: Configuration, ending: Ending, admission: Admission, guard: RunGuard
 ) -> None:
     environment = configuration.environment
-    plan_steps = plan_of_alembic(environment)
+    request, plan_steps = request_of(environment.config), plan_of_alembic(environment)
+    if request.own_only is not None:
+        protection.refuse(protection.check_own(admission.target, *request.own_only))
     if is_purge(environment):
         admission.refuse_destruction("stamp --purge")
         # Alembic empties the version table before it looks whether the revision exists.
         list(plan_steps((), None))
     execution = Execution(
-        plan_steps,
+        as_applied(plan_steps, admission, request.lost),
         admit=admission.admit,
         guard=guard,
         retries=Retries(admission.patience),
-        observer=request_of(environment.config).observer,
+        observer=request.observer,
         progress=ending.progress,
     )
     configuration.apply(

@@ -14,6 +14,7 @@ from work_data_hub.io.schema.engine import said
 from work_data_hub.io.schema.locks.blocker_watch import BlockerWatch
 from work_data_hub.io.schema.locks.retries import is_lock_failure
 from work_data_hub.io.schema.record import history_check
+from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
 from work_data_hub.io.schema.run.concurrent_indexes import IndexBuilds
 from work_data_hub.io.schema.run.executor import was_interrupted
 from work_data_hub.io.schema.run.partial_revisions import PartialRevisions
@@ -66,6 +67,8 @@ class RunGuard:
         builds = IndexBuilds(connection, self._session, settings.lock_deadline)
         self._partial = PartialRevisions(admission.marks, self._transaction_watch, builds)
         self._rebuild = RebuildGuard(connection, self._transaction_watch.unheard)
+        # What is taken back by it later is one's own; a test's database is never.
+        self._texts = AppliedTexts() if admission.environment == "dev" else None
         self._blockers = BlockerWatch(engine, settings.lock_timeout, tell)
         self._attempt: _Attempt | None = None
         self._transaction: Transaction | None = None
@@ -93,8 +96,10 @@ class RunGuard:
 
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
         """Note what is about to run."""
-        source = history_check.source_mark(script) if script is not None else None
-        self._attempt = _Attempt(step, source, datetime.now(UTC))
+        text = history_check.source_text(script)
+        if text is not None and step.direction == "upgrade" and self._texts is not None:
+            self._texts.keep(text)
+        self._attempt = _Attempt(step, history_check.source_mark(text), datetime.now(UTC))
         # Alembic takes a transaction that is there; so it is known, at the end, to be the same.
         self._transaction = self._connection.get_transaction() or self._connection.begin()
         pid = self._session.begin_revision()

@@ -100,7 +100,7 @@ class ScriptStatements:
 
     def begin_step(self, step: Step, script: Script | None, heads: tuple[str, ...]) -> None:
         """Note what comes next, and where the database must be."""
-        source = history_check.source_mark(script) if script is not None else None
+        source = history_check.source_mark(history_check.source_text(script))
         self._running = step, source, heads
         # Alembic creates the version table where a script starts at nothing.
         self._lacks_table = not heads
