@@ -111,6 +111,9 @@ def test_the_password_of_a_statement_is_hidden(before: str, literal: str) -> Non
         "INSERT INTO users (name, password) VALUES ('u', 's3cret')",
         "UPDATE users SET password_hash = crypt('s3cret', gen_salt('bf'))",
         "INSERT INTO settings VALUES ('smtp_password', 's3cret')",
+        "INSERT INTO api_tokens VALUES ('u', 's3cret')",
+        "UPDATE users SET token_hash = 's3cret'",
+        "UPDATE users SET user_pwd = 's3cret', pwd_hint = NULL",
         "SELECT set_config('app.api_key', 's3cret', false)",
         "CREATE SUBSCRIPTION s CONNECTION 'host=h password=s3cret' PUBLICATION p",
         "CREATE SUBSCRIPTION s CONNECTION 'host=h password=''a s3cret''' PUBLICATION p",
@@ -152,6 +155,53 @@ def test_what_is_no_secret_is_not_hidden(text: str) -> None:
 )
 def test_a_statement_without_a_secret_is_shown(statement: str) -> None:
     assert statement_without_secrets(statement) == statement
+
+
+# What those call a secret who have one, by how that ends.
+CALLED = {
+    "password": "sslpassword",
+    "passwd": "db_passwd",
+    "passphrase": "key_passphrase",
+    "passcode": "passcode",
+    "pwd": "user_pwd",
+    "secret": "client_secret",
+    "token": "sas_token",
+    "credentials": "google_credentials",
+    "api_key": "X-API-Key",
+    "apikey": "apikey",
+    "access_key": "storage_access_key",
+    "secret_key": "django_secret_key",
+    "private_key": "private_key",
+}
+
+
+def test_every_ending_is_what_some_secret_is_called() -> None:
+    assert sorted(CALLED) == sorted(SECRET_ENDINGS)
+
+
+@pytest.mark.parametrize("name", CALLED.values())
+def test_a_secret_is_known_by_what_it_is_called(name: str) -> None:
+    assert is_secret(name)
+    for text in (f"{name}=s3cret", f"{{'{name}': 's3cret'}}", f"postgresql://h/x?{name}=s3cret"):
+        assert "s3cret" not in without_secrets(text)
+    column = name.replace("-", "_")
+    statement = f"INSERT INTO users (name, {column}) VALUES ('u', 's3cret')"
+    assert "s3cret" not in statement_without_secrets(statement)
+
+
+@pytest.mark.parametrize(
+    "spoken",
+    [
+        *("PASSWORD", "PASSWD", "PASSPHRASE", "PASSCODE", "PWD"),
+        *("IDENTIFIED BY", "IDENTIFIED AS", "IDENTIFIED WITH sha2 AS"),
+    ],
+)
+def test_a_literal_behind_a_word_for_a_secret_is_hidden(spoken: str) -> None:
+    assert without_secrets(f"CREATE USER app {spoken} 's3cret' x") == (
+        f"CREATE USER app {spoken} *** x"
+    )
+    parts = f"EXECUTE 'CREATE USER app {spoken} ' || quote_literal('s3cret')"
+    assert "s3cret" not in statement_without_secrets(parts)
 
 
 @pytest.mark.parametrize("ending", SECRET_ENDINGS)

@@ -46,7 +46,7 @@ _FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
 # After one of these words nothing of a statement is shown, if any literal is there: a secret may be
 # put together of several, or be the value of a column.
 _TELLING = (
-    r"password|passwd|passphrase|passcode|\bpwd\b|secret|token\b|credential"
+    r"password|passwd|passphrase|passcode|pwd|secret|token(?!i[sz])|credential"
     r"|(?:api|access|private)_?key|\bidentified\s"
 )
 _QUOTED = r"""['"][^'"]+['"]|[«»„“”][^«»„“”]+[«»„“”]"""
@@ -90,7 +90,7 @@ def speaks_of_secret(statement: str) -> bool:
 
 def is_secret(key: str) -> bool:
     """Whether the value of a key of a URL's query is a secret."""
-    return key.lower().replace("-", "_").endswith(_ENDINGS_IN_A_QUERY)
+    return key.lower().endswith(_ENDINGS_IN_A_QUERY)
 
 
 def _divided(statement: str) -> tuple[str, str]:
