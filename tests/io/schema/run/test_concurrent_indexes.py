@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,36 @@ def test_a_build_waits_for_an_older_transaction_longer_than_for_a_lock(
         release.start()
         run_alembic(made, postgresql_url, "upgrade", "head")
         release.join(10)
+    assert indexes(postgresql_url)["ia"][1]
+    outcomes = [entry.outcome for entry in migration_runner.journal(postgresql_url)]
+    assert outcomes == ["done", "done"]
+
+
+def test_a_build_that_others_wait_behind_is_not_made_to_give_way(
+    project: Any, postgresql_url: URL, run_alembic: Any
+) -> None:
+    """What left its transaction is not repeated: to cancel it would leave half of a revision."""
+    made = project(BLOCK + BUILD)
+    waited: list[float] = []
+
+    def vacuum() -> None:
+        with contextlib.closing(connect_raw(create_engine(postgresql_url))) as other:
+            other.autocommit = True
+            wait_for_session(postgresql_url, f"{WAITING} AND query LIKE 'CREATE INDEX%'")
+            started = time.monotonic()
+            other.execute("VACUUM t")
+            waited.append(time.monotonic() - started)
+
+    with connect(postgresql_url) as writer:
+        writer.exec_driver_sql("INSERT INTO t VALUES (3, 1)")
+        waiting = threading.Thread(target=vacuum)
+        waiting.start()
+        release = threading.Timer(2.5, writer.rollback)
+        release.start()
+        run_alembic(made, postgresql_url, "upgrade", "head")
+        release.join(10)
+        waiting.join(10)
+    assert waited[0] > 3 * 0.3  # the time-out of locks, behind which others give way
     assert indexes(postgresql_url)["ia"][1]
     outcomes = [entry.outcome for entry in migration_runner.journal(postgresql_url)]
     assert outcomes == ["done", "done"]
