@@ -57,8 +57,21 @@ def test_revisions_that_can_break_nothing_are_not_checked(
             op.add_column("t{number}", sa.Column("x", sa.Integer()))
             """
         )
+    for statement in (
+        "SELECT count(x) FROM t1",
+        "WITH one AS (SELECT 1) SELECT * FROM one",
+        "EXPLAIN DELETE FROM t1",
+        "PRAGMA user_version = 1",
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TRIGGER tr AFTER INSERT ON t1 BEGIN SELECT 1; END",
+        "DROP TRIGGER tr",
+        "DROP VIEW v",
+    ):
+        project.revision(f"op.execute({statement!r})")
+    project.revision("op.execute('SAVEPOINT here')\nop.execute('RELEASE here')")
     project.upgrade()
     assert any("CREATE TABLE t4" in statement for statement in executed)
+    assert any("EXPLAIN DELETE" in statement for statement in executed)
     assert not [s for s in executed if "foreign_key_check" in s or "count(*)" in s]
 
 
