@@ -169,3 +169,24 @@ def test_what_must_be_executed_to_be_understood_is_listed_too(
     file.write_text(text.replace('_0000"\n', '_0000"])\n'), encoding="utf-8")
     assert wdh("heads", project=project).out == "20260101_0000\n"
     assert wdh("history", project=project).out == "20260101_0000 (head)  Step 0.\n"
+
+
+def test_what_a_revision_does_is_the_first_paragraph_of_its_docstring_everywhere(
+    wdh: Callable[..., Any],
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    sqlite_url: URL,
+) -> None:
+    project = make_history([revision_body("pass")])
+    (path,) = (project / "io/schema/migrations/versions").glob("*.py")
+    text = path.read_text(encoding="utf-8")
+    path.write_text(
+        text.replace('"""Step 0.', '"""\nSay in two\nlines what it does.\n\nRevision ID: x'),
+        encoding="utf-8",
+    )
+    said = "Say in two lines what it does."
+    (listed,) = wdh("history", "--json", url=sqlite_url, project=project).data["revisions"]
+    (pending,) = wdh("status", "--json", url=sqlite_url, project=project).data["pending"]
+    (step,) = wdh("upgrade", "--json", url=sqlite_url, project=project).data["steps"]
+    assert [each["description"] for each in (listed, pending, step)] == [said] * 3
+    assert f"20260101_0000 {said} (" in wdh("journal", url=sqlite_url, project=project).out

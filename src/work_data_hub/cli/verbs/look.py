@@ -159,7 +159,7 @@ def _descriptions(ini: Path) -> dict[str, str]:
 def journal_line(entry: JournalEntry, description: str = "") -> str:
     """Return a row of the journal as a line of text."""
     detail = f": {entry.detail}" if entry.detail else ""
-    told = f" {description.splitlines()[0]}" if description else ""
+    told = f" {description}" if description else ""
     who = f"{entry.os_user}@{entry.host}"
     if entry.database_user:
         who += f" as {entry.database_user}"

@@ -37,7 +37,7 @@ class RevisionInfo:
     Attributes:
         revision: its id.
         down_revisions: what it builds on; empty for a base.
-        description: the first line of its docstring.
+        description: the first paragraph of its docstring, as one line.
         path: the file.
         is_head: whether no revision builds on it.
     """

@@ -18,7 +18,7 @@ class Declared:
         down_revisions: what it builds on; empty for a base.
         depends_on: ids and branch labels that must be applied before.
         branch_labels: the names of the branch that starts here.
-        description: the first line of its docstring.
+        description: the first paragraph of its docstring, as one line.
     """
 
     __slots__ = ("branch_labels", "depends_on", "description", "down_revisions", "revision")
@@ -36,6 +36,12 @@ class Declared:
         self.depends_on = depends_on
         self.branch_labels = branch_labels
         self.description = description
+
+
+def description_of(docstring: str | None) -> str:
+    """Return the first paragraph of a docstring as one line: what Alembic calls its doc."""
+    paragraph = (docstring or "").strip().partition("\n\n")[0]
+    return " ".join(paragraph.split())
 
 
 class RevisionFile:

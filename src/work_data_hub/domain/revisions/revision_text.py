@@ -11,7 +11,7 @@ import unicodedata
 from work_data_hub.domain.finding import WARNING, Finding
 from work_data_hub.domain.revisions.expression import UntellableError
 from work_data_hub.domain.revisions.module_names import DOCSTRING, ModuleNames
-from work_data_hub.domain.revisions.revision_file import Declared
+from work_data_hub.domain.revisions.revision_file import Declared, description_of
 from work_data_hub.domain.revisions.syntax_tree import parse
 
 TYPE_CHECKING = False
@@ -85,7 +85,7 @@ def _declared(names: ModuleNames) -> Declared:
             reason = f"Alembic allows no {character!r} in a revision id ({revision!r})"
             raise UntellableError("refused", names.line("revision"), reason)
     parents, dependencies, labels = (_texts(names, name) for name in _DECLARED[1:])
-    return Declared(revision, parents, dependencies, labels, _first_line(names))
+    return Declared(revision, parents, dependencies, labels, _description(names))
 
 
 def _texts(names: ModuleNames, name: str) -> tuple[str, ...]:
@@ -98,7 +98,6 @@ def _texts(names: ModuleNames, name: str) -> tuple[str, ...]:
     return texts
 
 
-def _first_line(names: ModuleNames) -> str:
+def _description(names: ModuleNames) -> str:
     text = names.get(DOCSTRING)
-    lines = text.strip().splitlines() if isinstance(text, str) else []
-    return lines[0] if lines else ""
+    return description_of(text) if isinstance(text, str) else ""

@@ -20,7 +20,7 @@ class Step:
         revision: the revision that the step runs; for a stamp, the one it moves to ("base" when
             it leaves none).
         direction: what is done with it.
-        description: the first line of the revision's docstring; empty for a stamp.
+        description: the first paragraph of its docstring, as one line; empty for a stamp.
         is_destructive: whether it may lose what cannot be had again: a downgrade, or a stamp
             that moves backwards.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from work_data_hub.errors import MigrationFailedError, RefusedError
+from work_data_hub.errors import MigrationFailedError, RefusedError, RunInterrupted
 from work_data_hub.io.schema import engine, migration_runner
 
 if TYPE_CHECKING:
@@ -139,3 +139,15 @@ def test_the_verb_says_what_was_tried(
     assert main([*words, "--json"]) == 0
     assert '"dry_run": true' in capsys.readouterr().out
     assert main([*words, "--accept", IDS[0]]) == 2
+
+
+def test_a_dry_run_that_is_interrupted_says_that_nothing_was_done(
+    database_url: URL, make: Callable[..., Path]
+) -> None:
+    ini = make("a", "raise KeyboardInterrupt")
+    before = state(database_url, ini)
+    with pytest.raises(RunInterrupted) as interrupted:
+        migration_runner.dry_run(database_url, alembic_ini=ini)
+    said = str(interrupted.value)
+    assert "on a copy, nothing was changed" in said or "(done before it: nothing)" in said
+    assert state(database_url, ini) == before

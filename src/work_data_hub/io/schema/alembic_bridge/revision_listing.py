@@ -98,11 +98,12 @@ def described(script: Script) -> RevisionInfo:
     from alembic.util import to_tuple
 
     from work_data_hub.domain.revisions.naming import RevisionInfo
+    from work_data_hub.domain.revisions.revision_file import description_of
 
     return RevisionInfo(
         revision=script.revision,
         down_revisions=tuple(sorted(to_tuple(script.down_revision, default=()))),
-        description=script.doc,
+        description=description_of(script.doc),
         path=script.path,
         is_head=script.is_head,
     )

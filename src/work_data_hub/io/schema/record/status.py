@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.finding import Finding
+from work_data_hub.domain.revisions.revision_file import description_of
 from work_data_hub.domain.revisions.verification import several_heads
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import Step
@@ -150,8 +151,7 @@ def _pending(view: DatabaseView, versions: tuple[str, ...]) -> tuple[Step, ...]:
     # Alembic's own way to the heads (ScriptDirectory._upgrade_revs).
     way = list(view.scripts.iterate_revisions("heads", versions, implicit_base=True))
     return tuple(
-        Step(script.revision, "upgrade", script.doc.splitlines()[0] if script.doc else "")
-        for script in reversed(way)
+        Step(script.revision, "upgrade", description_of(script.doc)) for script in reversed(way)
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # To be raised with every change of what is stored or of how a file is understood.
-VERSION = 4
+VERSION = 5
 _MARSHAL_FORMAT = 2
 _KEPT_PROJECTS = 64
 # The coarsest clock of a file system that is in use (FAT: 2 seconds).

@@ -12,7 +12,12 @@ from alembic import command
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.database_url import mask
-from work_data_hub.errors import MigrationFailedError, RefusedError
+from work_data_hub.errors import (
+    MigrationFailedError,
+    RefusedError,
+    RunInterrupted,
+    RunInterruptedError,
+)
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.engine import driver_connection
@@ -28,6 +33,11 @@ if TYPE_CHECKING:
     from work_data_hub.domain.run.plan import Progress, Step
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
+
+
+_INTERRUPTED = RunInterruptedError(
+    "interrupted: it was tried on a copy, nothing was changed", hint="run the command again"
+)
 
 
 class Trial(NamedTuple):
@@ -118,6 +128,8 @@ def dry_run(
             commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
         except MigrationFailedError as error:
             raise error if is_transaction else _of_the_copy(error) from error
+        except RunInterrupted as interrupted:
+            raise interrupted if is_transaction else RunInterrupted(_INTERRUPTED) from None
         done = request.reported()
     return Trial(
         place.database, place.versions, done.steps, request.untried, on_a_copy=not is_transaction

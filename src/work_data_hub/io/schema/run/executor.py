@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from work_data_hub.domain.revisions.revision_file import description_of
 from work_data_hub.domain.run.plan import Plan, Step
 from work_data_hub.io.schema.locks.retries import is_lock_failure
 
@@ -177,6 +178,6 @@ def _described(step: MigrationStep) -> Step:
     return Step(
         info.up_revision_id,
         "upgrade" if info.is_upgrade else "downgrade",
-        step.doc.splitlines()[0] if step.doc else "",
+        description_of(step.doc),
         is_destructive=not info.is_upgrade,
     )
