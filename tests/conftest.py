@@ -15,6 +15,7 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
+from tests.repository_copy import RepositoryCopy, copy_repository
 from tests.warm_python import WarmPythons
 
 from work_data_hub.config import get_settings
@@ -199,6 +200,14 @@ def warm_pythons() -> Iterator[WarmPythons]:
     """Programs that need not import everything first."""
     with contextlib.closing(WarmPythons()) as warm:
         yield warm
+
+
+@pytest.fixture
+def copy(
+    tmp_path: Path, clean_environment: dict[str, str], warm_pythons: WarmPythons
+) -> RepositoryCopy:
+    """A copy of the repository in which a test may do what a developer does."""
+    return copy_repository(tmp_path, clean_environment, warm_pythons)
 
 
 @pytest.fixture

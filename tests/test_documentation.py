@@ -2,89 +2,56 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.own_history import FIRST, HEAD
 
 from work_data_hub.config import Settings
+from work_data_hub.domain.revisions.naming import time_of
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-    from tests.warm_python import WarmPythons
+    from tests.repository_copy import RepositoryCopy
 
 REPOSITORY = Path(__file__).parents[1]
-BLOCK = re.compile(r"^```(?P<language>bash|python)\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
+_LANGUAGE = r"(?P<language>bash|python|diff)"
+BLOCK = re.compile(rf"^```{_LANGUAGE}\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (?P<path>io/\S+\.py)\n(?P<content>.*)", re.DOTALL)
+# The guide builds on the first revision, at some time after it.
+EXAMPLE_ID = "20251201_0900"
 EXAMPLE_URL = "postgresql://user:password@localhost:5432/hub"
 
 
-@dataclass
-class Copy:
-    """A copy of the repository with an environment that is installed already."""
-
-    folder: Path
-    environment: dict[str, str]
-    inherited: int
-
-    def run(self, *command: str) -> str:
-        process = subprocess.run(
-            command,
-            cwd=self.folder,
-            env=self.environment,
-            pass_fds=[self.inherited],
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        assert process.returncode == 0, f"{command[-1]}\n{process.stdout}\n{process.stderr}"
-        return process.stdout
-
-    def run_block(self, language: str, code: str) -> None:
-        if language == "bash":
-            self.run("bash", "-euo", "pipefail", "-c", code)
-        elif found := FILE.fullmatch(code):
-            (self.folder / found["path"]).write_text(found["content"], encoding="utf-8")
-        elif "def test_" in code or "testing.checks" in code:
-            test = self.folder / "tests" / "test_of_the_guide.py"
-            test.write_text(code, encoding="utf-8")
-            if "def test_" in code:
-                self.run(sys.executable, "-m", "pytest", "-q", str(test))
-        else:
-            self.run(sys.executable, "-c", code)
-
-
-@pytest.fixture
-def copy(tmp_path: Path, clean_environment: dict[str, str], warm_pythons: WarmPythons) -> Copy:
-    folder = tmp_path / "copy"
-    ignored = shutil.ignore_patterns(".*_cache", "__pycache__", "*.db", ".git", ".venv", ".env")
-    shutil.copytree(REPOSITORY, folder, ignore=ignored)
-    installed = folder / ".venv"
-    installed.mkdir()
-    for entry in Path(sys.prefix).iterdir():
-        if entry.name != ".installed":
-            (installed / entry.name).symlink_to(entry)
-    (installed / ".installed").touch()
-    scripts = Path(sys.executable).parent
-    commands = tmp_path / "commands"
-    commands.mkdir()
-    paths = os.pathsep.join([str(commands), str(scripts), clean_environment["PATH"]])
-    # The copy's package, and not the one that is installed beside this test.
-    environment = {**clean_environment, "PATH": paths, "PYTHONPATH": str(folder / "src")}
-    programs = {name: [str(scripts / name)] for name in ("alembic", "wdh")}
-    inherited = warm_pythons.stand_in(commands, {**programs, "python": []}, environment)
-    return Copy(folder, environment, inherited)
+def run_block(copy: RepositoryCopy, language: str, code: str) -> None:
+    if language == "bash":
+        copy.run("bash", "-euo", "pipefail", "-c", code)
+    elif language == "diff":
+        (copy.folder / "change.diff").write_text(code, encoding="utf-8")
+        copy.run("git", "apply", "change.diff")
+    elif found := FILE.fullmatch(code):
+        (copy.folder / found["path"]).write_text(found["content"], encoding="utf-8")
+    elif "def test_" in code or "testing.checks" in code:
+        test = copy.folder / "tests" / "test_of_the_guide.py"
+        test.write_text(code, encoding="utf-8")
+        if "def test_" in code:
+            copy.run(sys.executable, "-m", "pytest", "-q", str(test))
+    else:
+        copy.run(sys.executable, "-c", code)
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
     text = (REPOSITORY / document).read_text(encoding="utf-8")
+    text = text.replace(FIRST, HEAD)
+    if HEAD > EXAMPLE_ID:
+        made = time_of(HEAD)
+        assert made is not None
+        text = text.replace(EXAMPLE_ID, f"{made + timedelta(minutes=1):%Y%m%d_%H%M}")
     found = [(match["language"], match["code"]) for match in BLOCK.finditer(text)]
     assert found
     return found
@@ -102,16 +69,16 @@ def blocks(document: str) -> list[tuple[str, str]]:
     ],
 )
 def test_every_command_and_program_of_the_documentation_works(
-    document: str, copy: Copy, postgresql_url: URL
+    document: str, copy: RepositoryCopy, postgresql_url: URL
 ) -> None:
     server = postgresql_url.render_as_string(hide_password=False)
     for language, code in blocks(document):
         # The suite does not run itself; that it is what `make test` runs can be seen dry.
         code = code.replace("make test", "make -n test | grep pytest")
-        copy.run_block(language, code.replace(EXAMPLE_URL, server))
+        run_block(copy, language, code.replace(EXAMPLE_URL, server))
 
 
-def test_make_run_twice_has_nothing_to_do_the_second_time(copy: Copy) -> None:
+def test_make_run_twice_has_nothing_to_do_the_second_time(copy: RepositoryCopy) -> None:
     assert "9 rows loaded" in copy.run("make", "run")
     assert copy.run("make", "run").count("nothing had to be done") == 2
     assert (copy.folder / "workdatahub_dev.db").exists()

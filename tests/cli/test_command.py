@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.own_history import HEAD
 
 from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.io.schema import migration_runner
@@ -102,7 +103,7 @@ def test_the_module_is_the_command(wdh_environment: Callable[..., dict[str, str]
         text=True,
         check=False,
     )
-    assert (process.returncode, process.stdout) == (0, "20251113_000001\n")
+    assert (process.returncode, process.stdout) == (0, f"{HEAD}\n")
 
 
 def test_a_reader_that_has_seen_enough_is_no_fault(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.own_history import HEAD, IDS
 
 from work_data_hub.io.schema import migration_runner
 
@@ -21,7 +22,6 @@ REPOSITORY = Path(__file__).parents[2]
 WDH = [str(Path(sys.executable).with_name("wdh")), "db"]
 ALEMBIC = [str(Path(sys.executable).with_name("alembic"))]
 DB_SETUP = [sys.executable, "scripts/db_setup.py"]
-HEAD = ("20251113_000001",)
 LOST = "error: the answer cannot be written: No space left on device\nhint: what was asked is done"
 
 
@@ -86,9 +86,11 @@ def test_a_run_is_what_it_is_without_its_streams(
     said = shell(command, streams)
     assert said.returncode == 0, said.stderr
     assert "Traceback" not in said.stderr
-    assert migration_runner.current(sqlite_url) == HEAD
-    (journalled,) = migration_runner.journal(sqlite_url)
-    assert journalled.outcome == "done"
+    assert migration_runner.current(sqlite_url) == (HEAD,)
+    journalled = migration_runner.journal(sqlite_url)
+    assert [(each.revision, each.outcome) for each in journalled] == [
+        (each, "done") for each in IDS
+    ]
 
 
 @pytest.mark.parametrize("streams", ["2>&-", "2> /dev/full"])
@@ -108,7 +110,7 @@ def test_nobody_agrees_where_nothing_can_be_typed(shell: Any, sqlite_url: URL) -
     said = shell([*WDH, "reset"], "<&-")
     assert said.returncode == 4
     assert "nobody is there to agree to the reset" in said.stderr
-    assert migration_runner.current(sqlite_url) == HEAD
+    assert migration_runner.current(sqlite_url) == (HEAD,)
 
 
 def test_a_reader_that_has_seen_enough_changes_no_exit_code(shell: Any, sqlite_url: URL) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
+from work_data_hub.io.schema.snapshot.differences import differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -95,11 +96,11 @@ def _down_and_up_again(
     upgraded = _schema(url)
     with failing_as(revision, "the downgrade failed"):
         project.take_back(url, revision)
-    after = _differences("", before, _schema(url))
+    after = differences(before, _schema(url))
     refuse(revision, "after upgrade and downgrade the schema is another", _UNDO, after)
     with failing_as(revision, "the second upgrade failed"):
         project.upgrade(url, revision.revision)
-    again = _differences("", upgraded, _schema(url))
+    again = differences(upgraded, _schema(url))
     refuse(revision, "the second upgrade gives another schema", _UNDO, again)
 
 
@@ -166,28 +167,3 @@ def _schema(url: URL) -> dict[str, Any]:
         if is_version_table([column["name"] for column in table["columns"]]):
             del found["tables"][name]
     return found
-
-
-def _differences(path: str, wanted: Any, found: Any) -> Iterator[str]:
-    """Name what differs, as deep as both have it."""
-    if isinstance(wanted, dict) and isinstance(found, dict):
-        for key in sorted({*wanted, *found}, key=str):
-            inner = f"{path}.{key}" if path else str(key)
-            if key not in found:
-                yield f"{inner} is missing"
-            elif key not in wanted:
-                yield f"{inner} was not there before"
-            else:
-                yield from _differences(inner, wanted[key], found[key])
-    elif isinstance(wanted, list) and isinstance(found, list):
-        old, new = _named(wanted), _named(found)
-        if old == new and wanted != found and not path.endswith(".columns"):
-            yield f"{path}: the order was {', '.join(old)} and is {', '.join(new)}"
-        yield from _differences(path, old, new)
-    elif wanted != found:
-        yield f"{path} was {wanted!r} and is {found!r}"
-
-
-def _named(items: list[Any]) -> dict[str, Any]:
-    """Return the items by their names; what has none stands for itself."""
-    return {str(item.get("name") if isinstance(item, dict) else item): item for item in items}

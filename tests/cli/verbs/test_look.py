@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.own_history import DESCRIPTIONS, HEAD, IDS
+
 from work_data_hub.io.schema import engine, migration_runner
 
 if TYPE_CHECKING:
@@ -13,8 +15,6 @@ if TYPE_CHECKING:
 
     import pytest
     from sqlalchemy.engine import URL
-
-HEAD = "20251113_000001"
 
 
 def kinds(said: Any) -> list[str]:
@@ -26,8 +26,9 @@ def test_status_of_an_empty_database_shows_what_is_pending(
 ) -> None:
     said = wdh("status", url=database_url)
     assert said.exit_code == 0
-    assert "Pending      1 revision; `wdh db upgrade` applies them\n" in said.out
-    assert f"             {HEAD} Create core tables.\n" in said.out
+    count = f"{len(IDS)} revision{'s' * (len(IDS) > 1)}"
+    assert f"Pending      {count}; `wdh db upgrade` applies them\n" in said.out
+    assert f"             {IDS[0]} {DESCRIPTIONS[0]}\n" in said.out
     assert "Revision     base: it is new\n" in said.out
     assert "Wrong" not in said.out
     assert "(DATABASE_URL" in said.out
@@ -135,7 +136,8 @@ def test_current_and_journal_show_the_database(wdh: Callable[..., Any], database
     migration_runner.upgrade(database_url)
     assert wdh("current", "--json", url=database_url).data["revisions"] == [HEAD]
     rows = wdh("journal", "--json", url=database_url).data["journal"]
-    assert [row["direction"] for row in rows] == ["upgrade", "downgrade", "upgrade"]
+    directions = [*["upgrade"] * len(IDS), "downgrade", "upgrade"]
+    assert [row["direction"] for row in rows] == directions
     (line,) = wdh("journal", "--last", "1", url=database_url).out.splitlines()
     newest = datetime.fromisoformat(rows[-1]["started_at"])
     assert newest.utcoffset() == timedelta(0)

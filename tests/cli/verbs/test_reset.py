@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from tests.own_history import HEAD, IDS
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import RefusedError
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
-
-HEAD = "20251113_000001"
 
 
 def run(url: URL, *statements: str) -> None:
@@ -62,7 +61,8 @@ def test_reset_drops_everything_and_builds_it_again(
         "work_data_hub_in_progress",
         "work_data_hub_journal",
     }
-    assert [entry.direction for entry in migration_runner.journal(database_url)] == ["upgrade"]
+    rows = migration_runner.journal(database_url)
+    assert [(row.revision, row.direction) for row in rows] == [(each, "upgrade") for each in IDS]
     assert wdh("status", "--check", url=database_url).exit_code == 0
 
 
@@ -168,7 +168,7 @@ def test_a_pipe_cannot_agree(wdh_process: Callable[..., Any], database_url: URL)
     said = wdh_process("db", "reset", url=database_url)
     assert (said.exit_code, said.out) == (4, "")
     assert said.err.endswith("hint: add --yes\n")
-    assert len(migration_runner.journal(database_url)) == 1
+    assert len(migration_runner.journal(database_url)) == len(IDS)
 
 
 @pytest.mark.parametrize(("typed", "exit_code"), [("database.db", 0), ("yes", 4), ("", 4)])
@@ -261,5 +261,5 @@ def test_nobody_gets_in_between_emptying_and_building(
     (other,) = others
     _, said = other.communicate(timeout=60)
     assert other.returncode == 0, said
-    (row,) = migration_runner.journal(database_url)
-    assert row.outcome == "done"
+    rows = migration_runner.journal(database_url)
+    assert [(row.revision, row.outcome) for row in rows] == [(each, "done") for each in IDS]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pty
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
+from tests.own_history import FIRST, VERSIONS, copy_of_the_first_revision
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,17 +19,12 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 REPOSITORY = Path(__file__).parents[3]
-FIRST = "20251113_000001"
-VERSIONS = "io/schema/migrations/versions"
 REVISION = '"""X."""\nrevision = "{}"\ndown_revision = "{}"\n\n\ndef upgrade():\n    print()\n'
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(REPOSITORY / "io", folder / "io")
-    shutil.copy(REPOSITORY / "alembic.ini", folder)
-    return folder
+    return copy_of_the_first_revision(tmp_path / "project").parent
 
 
 @pytest.fixture
@@ -141,7 +136,7 @@ def test_rebase_shows_what_it_does_and_does_it(
 ) -> None:
     done = wdh_process("db", "rebase", "20260101_0000", "--yes", cwd=two_heads)
     assert done.exit_code == 0, done.err
-    assert "20260101_0000: on 20260101_0001 instead of 20251113_000001\n" in done.err
+    assert f"20260101_0000: on 20260101_0001 instead of {FIRST}\n" in done.err
     assert f'line 3: "{FIRST}" -> "20260101_0001"\n' in done.err
     assert "heads.txt: will hold the heads\n" in done.err
     assert wdh_process("db", "verify", cwd=two_heads).exit_code == 0

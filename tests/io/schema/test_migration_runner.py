@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from tests.own_history import BELOW_HEAD, DESCRIPTIONS, FIRST, HEAD, IDS
 
 from work_data_hub.errors import HistoryError, SettingsError, UsageError, WorkDataHubError
 from work_data_hub.io.schema import migration_runner
@@ -24,15 +25,17 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.run.plan import Plan, Step
 
-HEAD = "20251113_000001"
 ALEMBIC_INI = str(Path(__file__).parents[3] / "alembic.ini")
 
 
 def test_upgrade_says_what_it_did_and_then_that_nothing_had_to_be_done(database_url: URL) -> None:
-    assert [step.revision for step in migration_runner.pending(database_url)] == [HEAD]
+    assert [step.revision for step in migration_runner.pending(database_url)] == [*IDS]
     first = migration_runner.upgrade(database_url)
     assert (first.before, first.after) == ((), (HEAD,))
-    assert [str(step) for step in first.steps] == [f"upgrade {HEAD} Create core tables."]
+    assert [(step.revision, step.direction) for step in first.steps] == [
+        (revision, "upgrade") for revision in IDS
+    ]
+    assert tuple(step.description for step in first.steps) == DESCRIPTIONS
     assert migration_runner.pending(database_url) == ()
     second = migration_runner.upgrade(database_url)
     assert (second.before, second.after, second.steps) == ((HEAD,), (HEAD,), ())
@@ -42,7 +45,8 @@ def test_downgrade_takes_back_one_step_and_stamp_runs_nothing(database_url: URL)
     migration_runner.upgrade(database_url)
     down = migration_runner.downgrade(database_url)
     assert [step.direction for step in down.steps] == ["downgrade"]
-    assert migration_runner.current(database_url) == ()
+    assert migration_runner.current(database_url) == BELOW_HEAD
+    migration_runner.downgrade(database_url, "base")
     stamped = migration_runner.stamp(database_url)
     assert [str(step) for step in stamped.steps] == [f"stamp {HEAD}"]
     assert migration_runner.current(database_url) == (HEAD,)
@@ -165,8 +169,8 @@ def test_a_lone_percent_in_the_option_is_a_settings_error_without_the_url() -> N
 
 def test_an_unknown_revision_is_a_history_error_that_names_the_nearest(sqlite_url: URL) -> None:
     with pytest.raises(HistoryError) as unknown:
-        migration_runner.upgrade(sqlite_url, "20251113_000002")
-    assert HEAD in unknown.value.hint
+        migration_runner.upgrade(sqlite_url, f"{FIRST[:-1]}9")
+    assert FIRST in unknown.value.hint
 
 
 @pytest.mark.parametrize("revision", ["", None, "base:head", 5])
@@ -183,7 +187,7 @@ def test_a_path_is_no_url(tmp_path: Path) -> None:
 
 def test_history_is_listed_from_the_oldest() -> None:
     history = migration_runner.history()
-    assert history[0].revision == HEAD
+    assert history[0].revision == FIRST
     assert history[0].down_revisions == ()
     assert history[-1].is_head
     assert (history[-1].revision,) == migration_runner.heads()
@@ -238,13 +242,16 @@ def test_an_observer_is_told_of_every_step_and_the_log_is_not(
     watcher = Watcher()
     with caplog.at_level(logging.INFO, "work_data_hub.io.schema.alembic_bridge.observer"):
         migration_runner.upgrade(database_url, observer=watcher)
-    assert watcher.told == ["planned 1", f"started {HEAD}", f"finished {HEAD}"]
+    assert watcher.told == [
+        f"planned {len(IDS)}",
+        *(f"{word} {each}" for each in IDS for word in ("started", "finished")),
+    ]
     assert not [one for one in caplog.records if one.name.endswith("run_observer")]
 
 
 def test_status_is_a_value_that_says_what_is_wrong(database_url: URL) -> None:
     before = migration_runner.status(database_url)
-    assert ([step.revision for step in before.pending], before.is_clear) == ([HEAD], False)
+    assert ([step.revision for step in before.pending], before.is_clear) == ([*IDS], False)
     migration_runner.upgrade(database_url)
     after = migration_runner.status(database_url)
     assert (after.versions, after.pending, after.problems, after.is_clear) == (
@@ -253,4 +260,4 @@ def test_status_is_a_value_that_says_what_is_wrong(database_url: URL) -> None:
         (),
         True,
     )
-    assert [entry.direction for entry in after.last_runs] == ["upgrade"]
+    assert [entry.revision for entry in after.last_runs] == [*IDS[-5:]]

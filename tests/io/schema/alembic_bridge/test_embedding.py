@@ -178,7 +178,7 @@ def test_any_name_of_a_user_can_be_written_down(
     runner.this_runner.cache_clear()
     try:
         migration_runner.upgrade(database_url)
-        (entry,) = migration_runner.journal(database_url)
+        entry, *_ = migration_runner.journal(database_url)
         assert entry.os_user == name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     finally:
         runner.this_runner.cache_clear()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.own_history import FIRST, copy_of_the_first_revision
 
 from work_data_hub.domain.revisions.head_file import NAME, read_heads
 from work_data_hub.errors import HistoryError, UsageError
@@ -22,15 +23,11 @@ if TYPE_CHECKING:
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
 
 REPOSITORY = Path(__file__).parents[4]
-FIRST = "20251113_000001"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(REPOSITORY / "io", folder / "io")
-    shutil.copy(REPOSITORY / "alembic.ini", folder)
-    return folder
+    return copy_of_the_first_revision(tmp_path / "project").parent
 
 
 def said(project: Path) -> tuple[str, ...]:

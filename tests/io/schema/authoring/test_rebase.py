@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.own_history import FIRST, VERSIONS, copy_of_the_first_revision
 
 from work_data_hub.errors import HistoryError, RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 REPOSITORY = Path(__file__).parents[4]
-VERSIONS = "io/schema/migrations/versions"
-FIRST = "20251113_000001"
 MINE, MORE, THEIRS = "20260101_0000", "20260102_0000", "20260101_0001"
 REVISION = '''"""{name}.
 
@@ -48,10 +47,8 @@ class Project:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.ini = folder / "alembic.ini"
+        self.ini = copy_of_the_first_revision(folder)
         self.head_file = folder / "io/schema/migrations/heads.txt"
-        shutil.copytree(REPOSITORY / "io", folder / "io")
-        shutil.copy(REPOSITORY / "alembic.ini", folder)
 
     def git(self, *arguments: str) -> int:
         command = ["git", *arguments]

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.own_history import FIRST, VERSIONS, copy_of_the_first_revision
 
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.authoring.verification import verify, verify_database
@@ -17,18 +18,13 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 REPOSITORY = Path(__file__).parents[4]
-VERSIONS = "io/schema/migrations/versions"
-FIRST = "20251113_000001_create_core_tables.py"
-REVISION = '"""X."""\nrevision = "{}"\ndown_revision = "20251113_000001"\n'
+REVISION = f'"""X."""\nrevision = "{{}}"\ndown_revision = "{FIRST}"\n'
 REVISION += "def upgrade():\n    pass\ndef downgrade():\n    pass\n"
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    folder = tmp_path / "project"
-    shutil.copytree(REPOSITORY / "io", folder / "io")
-    shutil.copy(REPOSITORY / "alembic.ini", folder)
-    return folder
+    return copy_of_the_first_revision(tmp_path / "project").parent
 
 
 def found(project: Path) -> dict[str, str]:
@@ -55,8 +51,9 @@ def test_each_fault_is_found_with_its_place(project: Path) -> None:
     assert found(project) == expected
     (versions / "20260101_0003_y.py").write_text('"""X."""\nrevision = (\n')
     assert found(project)["not-python"] == "20260101_0003_y.py:2"
-    shutil.copy(versions / FIRST, versions / "20251113_000001_again.py")
-    assert found(project)["duplicate-id"] == f"{FIRST}:1"
+    (first,) = versions.glob(f"{FIRST}_*.py")
+    shutil.copy(first, versions / f"{FIRST}_again.py")
+    assert found(project)["duplicate-id"] == f"{first.name}:1"
 
 
 def test_a_project_without_a_head_file_is_not_asked_for_one(project: Path) -> None:

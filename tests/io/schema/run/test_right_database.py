@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from tests.own_history import HEAD
 
 from work_data_hub.config import get_settings
 from work_data_hub.domain.record.record import VERSION_TABLE
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
-
-
-HEAD = "20251113_000001"
 
 
 def set_environment(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -74,7 +72,7 @@ def test_staging_and_prod_are_only_taken_back_by_name(
         with pytest.raises(RefusedError, match="is destructive"):
             migration_runner.stamp(postgresql_url, "base", confirm=confirm)
     assert migration_runner.current(postgresql_url) == (HEAD,)
-    migration_runner.downgrade(postgresql_url, confirm=postgresql_url.database)
+    migration_runner.downgrade(postgresql_url, "base", confirm=postgresql_url.database)
     assert migration_runner.current(postgresql_url) == ()
 
 

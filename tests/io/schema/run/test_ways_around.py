@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from tests.own_history import HEAD
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import HistoryError, MigrationFailedError, RefusedError, UsageError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
-
-HEAD = "20251113_000001"
 
 
 def session_is(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
