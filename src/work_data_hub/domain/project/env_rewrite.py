@@ -34,7 +34,12 @@ if TYPE_CHECKING:
 
 _METADATA = "target_metadata"
 _HEAD = '"""Hand Alembic\'s context to the package, where every guarantee lives."""'
-_LOGGING = {"fileConfig", "dictConfig", "basicConfig", "getLogger", "disable_existing_loggers"}
+_SETS_LOGGING_UP = {"fileConfig", "dictConfig", "basicConfig"}
+# What stands in such a statement beside: a logger's level, and where the file is.
+_BESIDE = {
+    *("getLogger", "setLevel", "exists", "is_file", "Path", "bool"),
+    *("get", "getenv", "get_main_option"),
+}
 
 
 class EnvRewrite(NamedTuple):
@@ -238,10 +243,7 @@ def _is_logging(node: ast.stmt) -> bool:
     """Whether a statement only sets up the logging, which the package does."""
     made = [called(call) for call in calls([node])]
     names = {name.rpartition(".")[2] for name in made}
-    return bool(names & {"fileConfig", "dictConfig", "basicConfig"}) and names <= {
-        *_LOGGING,
-        *("exists", "is_file", "Path", "get", "getenv", "get_main_option", "setLevel", "bool"),
-    }
+    return bool(names & _SETS_LOGGING_UP) and names <= _SETS_LOGGING_UP | _BESIDE
 
 
 def _sets_url(node: ast.stmt) -> bool:

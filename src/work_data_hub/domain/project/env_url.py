@@ -139,8 +139,8 @@ class _Search:
         method = called(call).rpartition(".")[2]
         if method in _FROM_CONFIG | _FROM_URL:
             self._engine(call)
-        elif method == "AsyncEngine":
-            self._receiver(call.args[0])
+        elif method == "AsyncEngine" and (call.args or "sync_engine" in keywords(call)):
+            self._receiver(call.args[0] if call.args else keywords(call)["sync_engine"])
         elif method in {"get", "pop"} and "attributes" in called(call):
             self._is_seen = True  # the connection that a program put on the Config
         elif method != "connect":
@@ -158,11 +158,12 @@ class _Search:
         for name, value in given.items():
             if name not in _HARMLESS and not name.startswith("pool_"):
                 self._faults.append((value.lineno, f"{name} of the engine: {shown(value)}"))
-        if called(call).rpartition(".")[2] in _FROM_URL:
-            self._take(call.args[0] if call.args else given["url"])
+        is_from_url = called(call).rpartition(".")[2] in _FROM_URL
+        if is_from_url and call.args:
+            self._take(call.args[0])
         elif "url" in given:
             self._take(given["url"])
-        elif not call.args or not self._is_section(call.args[0]):
+        elif is_from_url or not call.args or not self._is_section(call.args[0]):
             self._faults.append(
                 (call.lineno, f"the engine is made of other options: {shown(call)}")
             )

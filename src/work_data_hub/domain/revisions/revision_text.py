@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _ILLEGAL = "@-+:"  # alembic.script.revision._revision_illegal_chars
 _HINTS = ("global", ":=", "eval", "locals", "vars", "setattr", "delattr", "modules", "__dict__")
-_DECLARED = ("revision", "down_revision", "depends_on", "branch_labels")
+# What may be one text or several.
+_LISTED = ("down_revision", "depends_on", "branch_labels")
 
 
 def read_revision(source: bytes, path: str) -> Declared | Finding:
@@ -39,7 +40,7 @@ def read_revision(source: bytes, path: str) -> Declared | Finding:
         if _may_hide_a_change(source):
             names.distrust(module)
         names.follow(module)
-        names.distrust_lists(module, _DECLARED)
+        names.distrust_lists(module, _LISTED)
         return _declared(names)
     except UntellableError as found:
         if found.code != "computed":
@@ -84,7 +85,7 @@ def _declared(names: ModuleNames) -> Declared:
         if character in revision:
             reason = f"Alembic allows no {character!r} in a revision id ({revision!r})"
             raise UntellableError("refused", names.line("revision"), reason)
-    parents, dependencies, labels = (_texts(names, name) for name in _DECLARED[1:])
+    parents, dependencies, labels = (_texts(names, name) for name in _LISTED)
     return Declared(revision, parents, dependencies, labels, _description(names))
 
 

@@ -191,6 +191,10 @@ def test_pauses_grow_with_jitter_until_the_deadline(monkeypatch: pytest.MonkeyPa
     assert 0.25 <= pauses[0] <= 0.75
     assert max(pauses) <= 45
     assert pauses[3] > pauses[0]
+    retries.reset()
+    again = retries.pause()
+    assert again is not None
+    assert 0.25 <= again <= 0.75
 
 
 def test_each_revision_has_a_deadline_of_its_own(

@@ -15,6 +15,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.errors import HistoryError, MigrationFailedError, RefusedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.record import framework_tables
 from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
 
 if TYPE_CHECKING:
@@ -298,6 +299,30 @@ def test_a_text_that_others_could_have_written_is_not_run(
     kept.chmod(0o600)
     kept.write_text("print('something else')", encoding="utf-8")
     assert AppliedTexts().find(str(last.digest)) is None
+
+
+def test_what_was_adopted_is_taken_back_as_it_was_then(
+    project: Path, database_url: URL, state_folder: Path
+) -> None:
+    upgrade(project, database_url)
+    with connect(database_url) as connection, connection.begin():
+        for name in framework_tables.NAMES:
+            connection.exec_driver_sql(f"DROP TABLE {name}")
+    shutil.rmtree(state_folder)
+    upgrade(project, database_url)
+    edit(project, THIRD, "'three'", "'drei'")
+    migration_runner.downgrade(database_url, alembic_ini=project / "alembic.ini")
+    assert tables(database_url) == {"one", "two"}
+
+
+def test_what_was_accepted_is_taken_back_as_it_was_then(project: Path, database_url: URL) -> None:
+    ini = project / "alembic.ini"
+    upgrade(project, database_url)
+    edit(project, THIRD, "op.drop_table('three')", "op.execute('DROP TABLE three')")
+    migration_runner.upgrade(database_url, accept=[THIRD], alembic_ini=ini)
+    edit(project, THIRD, "DROP TABLE three", "DROP TABLE one")
+    migration_runner.downgrade(database_url, alembic_ini=ini)
+    assert tables(database_url) == {"one", "two"}
 
 
 def test_a_test_database_leaves_nothing_behind(
