@@ -10,9 +10,12 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
@@ -82,7 +85,7 @@ class Said:
         Args:
             option: its name, such as ``--confirm``; the hint may say its value.
         """
-        found = re.search(rf"^hint: (?:.* )?({option}(?: [^\s,;]+)?)", self.err, re.MULTILINE)
+        found = re.search(rf"^hint: (?:.* )?({option}(?: [^\s,;)]+)?)", self.err, re.MULTILINE)
         assert found, f"no {option!r}\n{self}"
         return f"{self.command} {found[1]}"
 
@@ -102,6 +105,11 @@ class Person:
     folder: Path
     environment: Mapping[str, str]
     _pythons: WarmPythons = field(repr=False)
+
+    @property
+    def url(self) -> URL:
+        """The database that is meant."""
+        return sa.make_url(self.environment["DATABASE_URL"])
 
     def types(self, command: str, *, exits: int = 0, at: str = "") -> Said:
         """Type a command, see it end with this code, and return what it said.
@@ -141,6 +149,13 @@ class Person:
         said = program.communicate(120)
         assert program.returncode is not None
         return self._checked(Said("(started)", program.returncode, *said), exits)
+
+    def waits_for(self, file: str) -> None:
+        """Wait until there is that file, which a revision makes."""
+        deadline = time.monotonic() + 60
+        while not (self.folder / file).exists():
+            assert time.monotonic() < deadline, f"there is no {file}"
+            time.sleep(0.01)
 
     def writes(self, pattern: str, upgrade: str, downgrade: str = "pass") -> str:
         """Write what a revision does in place of what its template says; return its id.
@@ -192,7 +207,7 @@ def create(table: str) -> tuple[str, str]:
     return f"op.create_table('{table}', sa.Column('id', sa.Integer()))", f"op.drop_table('{table}')"
 
 
-def schema(url: URL) -> object:
-    """Return all that is in a database but its rows, and how many of these are where."""
+def schema(url: URL) -> dict[str, Any]:
+    """Return all that is in a database but its rows, and in `rows` how many of these are where."""
     with connect(url, read_only=True) as connection:
-        return inspection.snapshot(connection), inspection.row_counts(connection)
+        return {**inspection.snapshot(connection), "rows": inspection.row_counts(connection)}

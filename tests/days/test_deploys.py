@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 from tests.days.day import Person, create, schema
 
 if TYPE_CHECKING:
@@ -53,10 +52,6 @@ def deploy(
     return deploy
 
 
-def url_of(person: Person) -> URL:
-    return sa.make_url(person.environment["DATABASE_URL"])
-
-
 def steps(person: Person) -> list[str]:
     """What the journal has: the directions and revisions of what was done."""
     said = person.types("wdh db journal").out
@@ -73,11 +68,11 @@ def test_replicas_that_start_at_once_apply_each_release_once(
         assert sum("nothing had to be done" in each for each in said) == REPLICAS - 1
         assert len(steps(replica)) == number
     assert steps(new) == ["upgrade 20260105_0900", "upgrade 20260112_0900"]
-    before = schema(url_of(new))
+    before = schema(new.url)
     late = old.types("wdh db upgrade", exits=3)
     assert "it was migrated by newer code: deploy that" in late.err
     old.types("wdh db status --check", exits=1)
-    assert schema(url_of(new)) == before
+    assert schema(new.url) == before
     new.types("wdh db status --check")
 
 
@@ -86,12 +81,12 @@ def test_a_release_is_taken_back_mended_and_deployed_again(
 ) -> None:
     old, new = deploy("v1"), deploy("v2")
     old.types("wdh db upgrade")
-    before = schema(url_of(old))
+    before = schema(old.url)
     new.types("wdh db upgrade --dry-run")
     new.types("wdh db upgrade")
     refused = new.types("wdh db downgrade -1", exits=4)
     new.types(refused.again("--confirm"))
-    assert schema(url_of(old)) == before
+    assert schema(old.url) == before
     old.types("wdh db upgrade")
     old.types("wdh db status --check")
     old.types("wdh db downgrade base", exits=4)
@@ -105,7 +100,7 @@ def test_a_release_is_taken_back_mended_and_deployed_again(
     # The same by the door of those who know Alembic.
     refused = new.types("alembic downgrade -1", exits=4)
     new.types(refused.hint("alembic").replace("...", "downgrade -1"))
-    assert schema(url_of(old)) == before
+    assert schema(old.url) == before
     new.types("alembic upgrade head")
 
 
@@ -113,9 +108,9 @@ def test_the_script_is_an_operator_s_too(make_person: Callable[..., Person]) -> 
     operator = make_person("operator", ENVIRONMENT="staging")
     script = f"python {REPOSITORY}/scripts/db_setup.py"
     operator.types(script)
-    before = schema(url_of(operator))
+    before = schema(operator.url)
     refused = operator.types(f"{script} --downgrade base", exits=4)
     operator.types(refused.again("--confirm"))
-    assert schema(url_of(operator)) != before
+    assert schema(operator.url) != before
     operator.types(script)
-    assert schema(url_of(operator)) == before
+    assert schema(operator.url) == before

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 from tests.days.day import Person, create, schema
 
 if TYPE_CHECKING:
@@ -26,10 +25,6 @@ def commits(person: Person, message: str) -> None:
     person.types(f"git commit -q -m '{message}'")
 
 
-def database(person: Person) -> object:
-    return schema(sa.make_url(person.environment["DATABASE_URL"]))
-
-
 @pytest.fixture
 def team(make_person: Callable[..., Person]) -> tuple[Person, Person]:
     """Ana and Ben, who both have the first revision."""
@@ -45,7 +40,7 @@ def team(make_person: Callable[..., Person]) -> tuple[Person, Person]:
     ana.types("git push -q origin main")
     ben.types("git clone -q ../origin .")
     ben.types("wdh db upgrade")
-    assert database(ana) == database(ben)
+    assert schema(ana.url) == schema(ben.url)
     return ana, ben
 
 
@@ -75,7 +70,7 @@ def is_shared(ana: Person, ben: Person) -> None:
         person.types("wdh db upgrade")
         person.types("wdh db status --check")
         assert person.types("git status --short --untracked-files=no").out == ""
-    assert database(ana) == database(ben)
+    assert schema(ana.url) == schema(ben.url)
 
 
 def test_the_one_who_is_later_puts_theirs_on_top(team: tuple[Person, Person]) -> None:
@@ -96,7 +91,7 @@ def test_what_both_have_released_is_joined(team: tuple[Person, Person]) -> None:
     for person in team:  # and both can go back to where they parted
         person.types("alembic downgrade base")
         person.types("alembic upgrade head")
-    assert database(ana) == database(ben)
+    assert schema(ana.url) == schema(ben.url)
 
 
 def test_two_who_took_one_minute_have_one_id_and_are_led_out(team: tuple[Person, Person]) -> None:
