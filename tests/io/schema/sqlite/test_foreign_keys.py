@@ -131,6 +131,19 @@ def test_whatever_leaves_a_row_without_its_parent_is_found(shop: Project, script
     assert "1 foreign key(s) would be broken: c (rowid 1) has no row in p" in said
 
 
+@pytest.mark.parametrize(
+    "script", ["DELETE FROM boss", "DELETE FROM Boss", "INSERT INTO Log DEFAULT VALUES"]
+)
+def test_it_is_found_in_whatever_case_a_table_is_named(project: Project, script: str) -> None:
+    project.existing(
+        "CREATE TABLE boss (id INTEGER PRIMARY KEY)\n\nCREATE TABLE staff (b REFERENCES BOSS)\n\n"
+        "CREATE TABLE log (a)\n\n"
+        "CREATE TRIGGER tr AFTER INSERT ON LOG BEGIN DELETE FROM boss; END\n\n"
+        "INSERT INTO boss VALUES (1)\n\nINSERT INTO staff VALUES (1)"
+    )
+    assert "staff (rowid 1) has no row in BOSS" in project.refused_script(script)
+
+
 def test_it_is_found_when_the_drivers_connection_did_it(shop: Project) -> None:
     delete = "op.get_bind().connection.driver_connection.execute('DELETE FROM p')"
     assert "1 foreign key(s) would be broken" in shop.refused_body(delete)
