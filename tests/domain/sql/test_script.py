@@ -152,3 +152,8 @@ def test_a_psql_command_is_a_statement_of_its_own() -> None:
 def test_the_restrict_lines_of_pg_dump_are_comments() -> None:
     script = "--\n\n\\restrict aB3\n\nSELECT 1;\n\n\\unrestrict aB3\n"
     assert list(split(script, "postgresql")) == [Statement("SELECT 1", 5)]
+
+
+def test_a_trigger_behind_a_byte_order_mark_stays_whole() -> None:
+    trigger = "CREATE TRIGGER tr AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END"
+    assert texts(f"SELECT 1;\n\ufeff{trigger};\n\ufeff", "sqlite") == ["SELECT 1", trigger]

@@ -51,6 +51,7 @@ BOTH: Sequence[Dialect] = get_args(Dialect)
         ("INSERT OR FAIL INTO t VALUES (1)", ("INSERT", "", "t", None)),
         ("UPDATE OR ROLLBACK t SET a = 1", ("UPDATE", "", "t", None)),
         ("CREATE OR REPLACE VIEW v AS SELECT 1", ("CREATE", "VIEW", "v", None)),
+        ("\ufeffDROP TABLE t", ("DROP", "TABLE", "t", None)),
         ("WITH", ("WITH", "", "", None)),
         ("", ("", "", "", None)),
     ],
@@ -264,3 +265,13 @@ def test_what_only_reads_is_known(text: str, reads: bool, dialect: Dialect) -> N
 )
 def test_a_concurrent_build_can_be_made_conditional(text: str, made: str | None) -> None:
     assert if_not_exists(text) == (made or text)
+
+
+def test_what_the_engine_takes_for_a_space_hides_nothing() -> None:
+    for space in (*" \t\r\n\f", "-- ;\n", "/* ; */"):
+        for dialect in get_args(Dialect):
+            assert kind_of(f"{space}ROLLBACK", dialect) is Kind.TRANSACTION_END
+    assert kind_of("\ufeff /**/ \ufeffROLLBACK", "sqlite") is Kind.TRANSACTION_END
+    assert kind_of("\vROLLBACK", "postgresql") is Kind.TRANSACTION_END
+    # To PostgreSQL it is the first letter of a name.
+    assert kind_of("\ufeffROLLBACK", "postgresql") is Kind.ORDINARY

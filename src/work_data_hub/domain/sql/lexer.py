@@ -79,7 +79,7 @@ def _end_of_nested_comment(script: str, position: int) -> int | None:
 def first_word(script: str, position: int, dialect: Dialect) -> int:
     """Return where the first thing begins that is neither space nor comment."""
     while True:
-        space = _SPACE.match(script, position)
+        space = _SPACE[dialect].match(script, position)
         position = space.end() if space else position
         found = _HIDING[dialect].match(script, position)
         kind, end = _kind_and_end(script, found) if found else ("", position)
@@ -98,10 +98,15 @@ def without_comments(text: str, dialect: Dialect) -> str:
     return "".join([*pieces, text[position:]]).strip()
 
 
-_SPACE = re.compile(f"[{SPACES}]*")
+# Where a token may begin, SQLite takes a byte order mark for a space (files that were put together
+# have some in their middle), and PostgreSQL since 16 the vertical tab.
+_SPACE = {
+    "sqlite": re.compile(f"[{SPACES}\ufeff]*"),
+    "postgresql": re.compile(f"[{SPACES}\v]*"),
+}
 _TOKEN = re.compile(
     r"""
-    (?P<space> [ \t\r\n\f]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
+    (?P<space> [ \t\r\n\f\v\ufeff]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<string> '(?:[^']|'')*' )
   | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
   | (?P<word> [A-Za-z0-9_$\x80-\U0010ffff]+ )

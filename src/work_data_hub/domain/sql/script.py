@@ -60,6 +60,8 @@ def _sqlite_cuts(script: str) -> Iterator[tuple[int, int]]:
     for kind, start, end in scan(script, "sqlite"):
         if kind != "mark":
             continue
+        # Without the mark before it, which complete_statement takes for the beginning of a name.
+        position = first_word(script, position, "sqlite")
         if complete_statement(opening + script[position:end]):
             yield start, end
             opening = ""

@@ -95,7 +95,7 @@ def kind_of(text: str, dialect: Dialect) -> Kind:
     word = _FIRST_WORD.match(text, start)
     if word is None or word[0].lower() not in _TELLING_WORDS:
         return Kind.ORDINARY
-    plain = without_comments(text, dialect)
+    plain = without_comments(text[start:], dialect)
     return next((kind for kind, rule in _RULES if rule.match(plain)), Kind.ORDINARY)
 
 

@@ -61,6 +61,11 @@ def sqlite_engine(tmp_path: Path) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture
+def postgresql_engine(postgresql_url: URL) -> sa.Engine:
+    return create_engine(postgresql_url)
+
+
 # --- the file ---------------------------------------------------------------------------------
 
 
@@ -179,6 +184,27 @@ def test_begin_and_commit_of_a_dump_do_not_cut_the_transaction(database_engine: 
     with pytest.raises(SeedFailedError):
         load(database_engine, script)
     assert_nothing_is_left(database_engine)
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "END TRANSACTION", "ROLLBACK"])
+def test_files_that_were_put_together_are_one_transaction(
+    sqlite_engine: sa.Engine, end: str
+) -> None:
+    """SQLite takes the byte order mark of the second file for a space."""
+    script = f"CREATE TABLE t (id int);\n\ufeff{end};\n\ufeffINSERT INTO nowhere VALUES (1);"
+    with pytest.raises(SeedFailedError):
+        load(sqlite_engine, script)
+    assert_nothing_is_left(sqlite_engine)
+    loaded = load(sqlite_engine, "CREATE TABLE t (id int);\n\ufeff-- the second\nSELECT 1;\n\ufeff")
+    assert loaded.statements == 2
+
+
+def test_a_vertical_tab_hides_no_commit(postgresql_engine: sa.Engine) -> None:
+    """It is a space to PostgreSQL since 16."""
+    script = "CREATE TABLE t (id int);\n\vCOMMIT;\nINSERT INTO nowhere VALUES (1);"
+    with pytest.raises(SeedFailedError):
+        load(postgresql_engine, script)
+    assert_nothing_is_left(postgresql_engine)
 
 
 def test_savepoints_are_the_files_own(database_engine: sa.Engine) -> None:
@@ -376,11 +402,6 @@ def test_transactions_that_are_not_real_are_refused(database_engine: sa.Engine) 
     with plain.connect() as connection, pytest.raises(RuntimeError):
         load_seeds(connection, "CREATE TABLE t (id int)", path=FILE)
     assert_nothing_is_left(database_engine)
-
-
-@pytest.fixture
-def postgresql_engine(postgresql_url: URL) -> sa.Engine:
-    return create_engine(postgresql_url)
 
 
 def test_strings_are_read_as_they_were_divided_whatever_the_database_sets(
