@@ -23,6 +23,7 @@ LITERALS = {
     "Unicode": "U&'\\0073s3cret'",
     "dollars": "$$s3cret$$",
     "tagged dollars": "$pw$s3'cret$pw$",
+    "over lines": "$$a\ns3cret$$",
     "cut off": "'s3cret",
     "nothing": "'' ",
     "in a string": "''s3cret''",

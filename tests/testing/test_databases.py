@@ -232,21 +232,31 @@ def test_the_key_changes_with_everything_that_makes_the_content(
 def test_processes_that_need_a_template_at_once_build_it_once(server: URL, tmp_path: Path) -> None:
     marker = tmp_path / "builds"
     program = f"""
-import sys
-from pathlib import Path
+import sys, time
 from sqlalchemy.engine import make_url
 from work_data_hub.io.schema.ephemeral.postgres_templates import ensure_template
 
 def fill(url):
     with open({str(marker)!r}, "a") as file:
         file.write("x")
+    time.sleep(1)  # the others come meanwhile
 
+print("ready", flush=True)
 ensure_template(make_url(sys.stdin.read()), "{"ab" * 8}", fill)
 """
     processes = [
-        subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", program],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         for _ in range(4)
     ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.stdout.close()
     for process in processes:
         assert process.stdin is not None
         process.stdin.write(server.render_as_string(hide_password=False))

@@ -202,6 +202,32 @@ def test_text_that_nests_without_end_is_a_finding() -> None:
     assert found.code == "not-python"
 
 
+def test_every_way_to_change_a_name_unseen_is_known() -> None:
+    assert {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"} == BY_NAME
+    assert {"exec", "eval", "modules", "__dict__"} == BY_ATTRIBUTE
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "def revision(): pass",
+        "async def revision(): pass",
+        "class revision: pass",
+        "if x:\n    def revision(): pass",
+        "if x:\n    async def revision(): pass",
+        "if x:\n    class revision: pass",
+        "if x:\n    import revision",
+        "match x:\n    case revision: pass",
+        "match x:\n    case [1, *revision]: pass",
+        "match x:\n    case 1 | 2 as revision: pass",
+    ],
+)
+def test_a_name_that_any_statement_binds_has_no_value(statement: str) -> None:
+    found = read_revision((f"{DECLARATIONS}{statement}\n").encode(), "x.py")
+    assert isinstance(found, Finding)
+    assert found.code == "computed"
+
+
 @pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_what_may_change_a_name_by_its_text_is_not_trusted(name: str) -> None:
     for call in (f"{name}(x)\n", f"from builtins import {name} as f\nf(x)\n"):

@@ -149,6 +149,9 @@ def test_a_database_agrees_when_what_it_applied_is_unchanged() -> None:
     assert applied(found, ["a"], Row("a", checksum="1:b")) == ["edited"]
     assert applied(found, [], Row("a", checksum="1:b"), Row("a", "downgrade")) == []
     assert applied(found, ["a"], Row("gone"), Row("a")) == ["vanished"]
+    assert applied(found, ["a"], Row("gone"), Row("a"), Row("a", "stamp")) == []
+    edited = (Row("a", checksum="1:b"), Row("a", "stamp"), Row("gone"))
+    assert sorted(applied(found, ["a"], *edited)) == ["edited", "vanished"]
     assert applied(found, ["newer"]) == ["ahead"]
 
 

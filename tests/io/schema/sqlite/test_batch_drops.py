@@ -351,3 +351,15 @@ def test_another_primary_key_must_say_whether_it_autoincrements(project: Project
     assert 'table_kwargs={"sqlite_autoincrement": True}' in said
     project.batch(*rename, table="t", table_kwargs='{"sqlite_autoincrement": False}')
     assert "CONSTRAINT key PRIMARY KEY (id)" in project.schema("t")
+
+
+def test_a_collation_that_a_batch_gives_is_taken_over(project: Project) -> None:
+    project.existing("CREATE TABLE t (a TEXT COLLATE RTRIM, b TEXT)")
+    project.batch(
+        "alter_column('a', type_=sa.String(9, collation='NOCASE'))",
+        "alter_column('b', type_=sa.String(9, collation='NOCASE'))",
+        table="t",
+    )
+    assert project.schema("t") == (
+        "CREATE TABLE t ( a VARCHAR(9) COLLATE NOCASE, b VARCHAR(9) COLLATE NOCASE )"
+    )

@@ -102,6 +102,31 @@ def test_what_is_forgotten_is_named_and_goes_only_where_that_is_said(
     assert project.schema("t") == f"CREATE TABLE t {after}"
 
 
+@pytest.mark.parametrize(
+    ("rule", "lost"),
+    [
+        ("ON DELETE CASCADE", "ON DELETE"),
+        ("ON UPDATE SET NULL", "ON UPDATE"),
+        ("DEFERRABLE INITIALLY DEFERRED", "DEFERRABLE"),
+    ],
+)
+def test_what_a_foreign_key_does_is_missed(project: Project, rule: str, lost: str) -> None:
+    project.existing(f"CREATE TABLE t (a INT UNIQUE, b REFERENCES t (a) {rule})")
+    said = project.refused_script(
+        RENAMED_INTO_PLACE.format(after="(a INT UNIQUE, b REFERENCES t (a))", columns="*")
+    )
+    assert f"this would be lost: {lost} of FOREIGN KEY (b) to t" in said
+
+
+@EVERY_ORDER
+def test_a_generated_column_that_becomes_a_plain_one_is_named(
+    project: Project, rebuild: str
+) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT AS (a + 1))\n\nINSERT INTO t VALUES (1)")
+    said = project.refused_script(rebuild.format(after="(a INT, b INT)", columns="a, b"))
+    assert "this would be lost: AS (a + 1) on column b of t" in said
+
+
 @pytest.mark.parametrize(("before", "after", "lost"), FORGOTTEN)
 def test_it_is_noticed_when_the_rows_are_written_one_by_one(
     project: Project, before: str, after: str, lost: str
