@@ -21,8 +21,6 @@ from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.engine import URL
     from tests.warm_python import Program, WarmPythons
 
@@ -103,7 +101,7 @@ class Person:
     """
 
     folder: Path
-    environment: Mapping[str, str]
+    environment: dict[str, str]
     _pythons: WarmPythons = field(repr=False)
 
     @property
@@ -165,7 +163,7 @@ class Person:
             upgrade: lines of code.
             downgrade: lines of code.
         """
-        (file,) = self.folder.rglob(f"versions/{pattern}")
+        (file,) = self.folder.rglob(f"migrations/*/{pattern}")
         text = file.read_text(encoding="utf-8")
         head = text[: text.index("def upgrade")]
         if "sa." in upgrade + downgrade and "import sqlalchemy" not in head:

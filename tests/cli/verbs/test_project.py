@@ -137,3 +137,27 @@ def test_what_does_more_than_to_hand_over_is_not_ejected(
     said = wdh("eject", project=project)
     assert (said.exit_code, contents(project)) == (4, before)
     assert "write the plain one by hand" in said.err
+
+
+def test_a_configuration_of_another_name_is_the_one_that_is_meant(
+    project: Path, tmp_path: Path, wdh: Callable[..., Any]
+) -> None:
+    """A project with several databases has one for each, and perhaps no alembic.ini."""
+    (project / "alembic.ini").rename(project / "orders.ini")
+    before = contents(project)
+    unnamed = wdh("init", project=project)
+    assert (unnamed.exit_code, contents(project)) == (4, before)
+    assert "`wdh db init --config FILE`" in unnamed.err
+    both = wdh("init", ".", "--config", "orders.ini", project=project)
+    assert (both.exit_code, contents(project)) == (2, before)
+    missing = wdh("init", "--config", "nosuch.ini", project=project)
+    assert (missing.exit_code, contents(project)) == (2, before)
+    done = wdh("init", "--config", "orders.ini", project=project)
+    assert done.exit_code == 0
+    assert "orders.ini: sqlalchemy.url" in done.out
+    url = f"sqlite:///{tmp_path}/theirs.db"
+    assert wdh("upgrade", "--config", "orders.ini", url=url, project=project).exit_code == 0
+    assert wdh("eject", "--config", "orders.ini", project=project).exit_code == 0
+    assert {name: text for name, text in contents(project).items() if "pycache" not in name} == (
+        before
+    )

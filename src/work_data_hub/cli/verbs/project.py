@@ -24,9 +24,8 @@ _IGNORED = "*.db *.db-journal *.db-shm *.db-wal *.db.lock env.py.before-wdh"
         "folder",
         nargs="?",
         type=Path,
-        default=Path(),
         metavar="FOLDER",
-        help="that of alembic.ini (default: this one)",
+        help="that of alembic.ini (default: this one, or that of --config)",
     ),
     argument(
         "--naming-rule",
@@ -34,23 +33,28 @@ _IGNORED = "*.db *.db-journal *.db-shm *.db-wal *.db.lock env.py.before-wdh"
         help="name new revisions of an existing project by their time",
     ),
     argument("--check", action="store_true", help="say what it would do, and write nothing"),
-    examples=("wdh db init my_project --check", "wdh db init my_project --naming-rule"),
+    examples=("wdh db init my_project --check", "wdh db init --config orders.ini"),
     when_interrupted=_FILES_ONLY,
 )
 def init(call: Namespace) -> Answer:
     """Make a project, or an empty folder, use the package.
 
     Raises:
-        UsageError: a section was named.
+        UsageError: a section was named, or a folder beside a configuration.
     """
     if call.name is not None:
         raise UsageError(
             "--name does not go together with init, which changes the section [alembic]",
             hint="leave it out",
         )
+    if call.folder is not None and call.config is not None:
+        raise UsageError(
+            "FOLDER and --config both say which project is meant", hint="leave one of them out"
+        )
     from work_data_hub.io.schema.authoring.project_setup import plan_setup, set_up
 
-    setup = (plan_setup if call.check else set_up)(call.folder, naming_rule=call.naming_rule)
+    place = call.folder or Path() if call.config is None else project_config.find(call.config)
+    setup = (plan_setup if call.check else set_up)(place, naming_rule=call.naming_rule)
     lines = [*setup.done] or [f"{setup.ini}: uses the package already, nothing was changed"]
     lines += [f"not taken over from the old env.py, {each}" for each in setup.left]
     if call.check:

@@ -54,21 +54,22 @@ class Setup(NamedTuple):
     changes: tuple[FileChange, ...]
 
 
-def set_up(folder: Path, *, naming_rule: bool = False) -> Setup:
+def set_up(place: Path, *, naming_rule: bool = False) -> Setup:
     """Make a project use the package, as ``plan_setup`` says. All files or none."""
-    setup = plan_setup(folder, naming_rule=naming_rule)
+    setup = plan_setup(place, naming_rule=naming_rule)
     for change in setup.changes:
         _make_folder(change.new_path.parent)
     write_all(setup.changes)
     return setup
 
 
-def plan_setup(folder: Path, *, naming_rule: bool = False) -> Setup:
+def plan_setup(place: Path, *, naming_rule: bool = False) -> Setup:
     """Return what makes a project use the package, a second time nothing. Writes nothing.
 
     Args:
-        folder: of alembic.ini. Without one a new project is made, whose revisions are named by
-            their time; it is created when it is not there.
+        place: the folder of alembic.ini, or a configuration by another name. Without one a new
+            project is made, whose revisions are named by their time; the folder is created when
+            it is not there.
         naming_rule: whether an existing project's new revisions shall be named by their time.
 
     Raises:
@@ -76,7 +77,8 @@ def plan_setup(folder: Path, *, naming_rule: bool = False) -> Setup:
         RefusedError: a file is in the way.
         UsageError: the configuration cannot be read, or a file cannot be written.
     """
-    ini = folder / "alembic.ini"
+    ini = place if place.is_file() else place / "alembic.ini"
+    folder = ini.parent
     if (migrations := flask_migrations(folder)) is not None and not _leads_somewhere(ini):
         return _flask_project(migrations)
     if not ini.exists():
@@ -127,7 +129,7 @@ def _new_project(ini: Path) -> Setup:
     if in_the_way := [path for path in texts if path.exists()]:
         raise RefusedError(
             f"{in_the_way[0]} is there, but no {ini}",
-            hint="name the folder that has the project's alembic.ini, or another one",
+            hint="name the project's configuration: `wdh db init --config FILE`; or another folder",
         )
     changes = tuple(_new(path, text) for path, text in texts.items())
     return Setup(ini, tuple(f"{path}: new" for path in texts), (), False, changes)
