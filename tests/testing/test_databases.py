@@ -150,8 +150,8 @@ def test_a_copy_carries_the_settings_and_privileges_of_the_database(
         current_database()); END $$""",
         """DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path TO public, "a b"',
         current_database()); END $$""",
-        """DO $$ BEGIN EXECUTE format('ALTER ROLE "reader of {}" IN DATABASE %I SET x.y TO ''{1}''',
-        current_database()); END $$""",
+        """DO $$ BEGIN EXECUTE format('ALTER ROLE "reader of {}" IN DATABASE %I
+        SET x.y TO ''{1}=a=b''', current_database()); END $$""",
         """DO $$ BEGIN EXECUTE format('REVOKE CONNECT ON DATABASE %I FROM PUBLIC',
         current_database()); END $$""",
         """DO $$ BEGIN EXECUTE format('GRANT CONNECT ON DATABASE %I TO "reader of {}"
@@ -169,8 +169,11 @@ def test_a_copy_carries_the_settings_and_privileges_of_the_database(
     ):
         assert rows(url, "SHOW timezone") == [("Asia/Tokyo",)]
         assert rows(url, "SHOW search_path") == [('public, "a b"',)]
-        carried = "SELECT setconfig FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole"
-        assert (["x.y={1}"],) in rows(url, carried)
+        carried = (
+            "SELECT setconfig FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole"
+            " JOIN pg_database d ON d.oid = setdatabase AND datname = current_database()"
+        )
+        assert rows(url, carried) == [(["x.y={1}=a=b"],)]
         privileges = "SELECT datacl::text FROM pg_database WHERE datname = current_database()"
         ((acl,),) = rows(url, privileges)
         assert "=CTc*/" in acl

@@ -293,6 +293,22 @@ def test_every_way_to_name_the_folders_is_alembics(
     }
 
 
+@pytest.mark.parametrize("name", ["linear", "nested"])
+def test_links_are_followed_as_alembic_does(tmp_path: Path, name: str) -> None:
+    ini = write_project(tmp_path, name)
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    write_file(elsewhere / "in_a_folder.py", "in_a_folder", None)
+    write_file(tmp_path / "linked.py", "linked", None)
+    versions = tmp_path / "m" / "versions"
+    (versions / "folder").symlink_to(elsewhere, target_is_directory=True)
+    (versions / "linked.py").symlink_to(tmp_path / "linked.py")
+    found = set(read_history(str(ini)).paths)
+    scripts = ScriptDirectory.from_config(Config(str(ini)))
+    assert found == {each.revision for each in scripts.walk_revisions()}
+    assert "linked" in found
+    assert "in_a_folder" not in found
+
+
 def test_pyproject_says_what_the_ini_file_does_not(tmp_path: Path) -> None:
     write_project(tmp_path, "nested")
     toml = tmp_path / "pyproject.toml"
