@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from sqlalchemy.engine import make_url
+from tests.passwords import spelled_out
 
 from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
 from work_data_hub.io.schema.ephemeral.postgres_templates import administration
@@ -70,7 +72,7 @@ def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
 @pytest.fixture
 def server() -> Iterator[URL]:
     with running_postgres() as running:
-        yield running.url()
+        yield spelled_out(running.url())
 
 
 def databases_of(server: URL) -> list[str]:
@@ -248,7 +250,7 @@ def test_a_failed_test_keeps_its_database_and_says_where(
 ) -> None:
     result = run_pytest(FAILS + "\ndef test_passes(migrated_database):\n    pass\n")
     result.assert_outcomes(failed=1, passed=1)
-    (place,) = re.findall(r"^sqlite:///(.*)$", str(result.stdout), re.MULTILINE)
+    (place,) = re.findall(r"^(/.*)\n\(sqlite:///\1\)$", str(result.stdout), re.MULTILINE)
     assert Path(place).exists()
     assert len(list(Path(place).parent.iterdir())) == 1
 
@@ -261,7 +263,7 @@ def test_a_failed_tests_postgresql_database_can_be_looked_at_after_the_session(
     (place,) = re.findall(r"^postgresql://\S+$", str(result.stdout), re.MULTILINE)
     with psycopg.connect(place) as connection:
         assert connection.execute("SELECT count(*) FROM pipeline_executions").fetchone() == (0,)
-    (supervisor,) = supervisors(str(Path(place.partition("passfile=")[2]).parent))
+    (supervisor,) = supervisors(str(Path(str(make_url(place).query["passfile"])).parent))
     os.kill(supervisor, signal.SIGTERM)
     assert soon(lambda: supervisors(f"{supervisor} ") == [])
 
@@ -543,3 +545,54 @@ def test_it_is_still_there():
 def test_what_a_thread_uses_is_left_to_it(run_pytest: Callable[..., pytest.RunResult]) -> None:
     """SQLite's library does not survive a connection that is closed while it is used."""
     run_pytest(THREADED, "--wdh-engine", "sqlite", "-W", "error").assert_outcomes(passed=2)
+
+
+AS_TEXT = """
+import asyncio
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+COUNT = "SELECT count(*) FROM pipeline_executions"
+KNOWN, UNKNOWN = "11111111-1111-4111-8111-111111111111", "22222222-2222-4222-8222-222222222222"
+RUN = ("INSERT INTO pipeline_executions (execution_id, pipeline_name, status, started_at)"
+       f" VALUES ('{KNOWN}', 'p', 'success', '2026-01-01 00:00:00+00:00')")
+METRIC = ("INSERT INTO data_quality_metrics (metric_id, execution_id, pipeline_name, metric_type,"
+          f" recorded_at) VALUES ('{KNOWN}', '{UNKNOWN}', 'p', 't', '2026-01-01 00:00:00+00:00')")
+
+def test_a_url_is_good_as_text(migrated_database, migrated_database_url):
+    for text in (str(migrated_database), migrated_database_url):
+        with sa.create_engine(text, poolclass=sa.NullPool).connect() as connection:
+            assert connection.exec_driver_sql(COUNT).scalar() == 0
+
+def test_an_asynchronous_engine_is_one_on_that_database(migrated_database_async_engine):
+    async def write():
+        async with migrated_database_async_engine.begin() as connection:
+            await connection.exec_driver_sql(RUN)
+            with pytest.raises(IntegrityError):
+                async with connection.begin_nested():
+                    await connection.exec_driver_sql(METRIC)
+
+    async def read():
+        async with migrated_database_async_engine.connect() as connection:
+            return (await connection.exec_driver_sql(COUNT)).scalar()
+
+    asyncio.run(write())
+    assert asyncio.run(read()) == 1  # in another event loop
+"""
+
+
+def test_a_database_can_be_had_as_text_and_asynchronously(
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    run_pytest(AS_TEXT, "--wdh-engine", "both").assert_outcomes(passed=4)
+
+
+def test_what_an_asynchronous_engine_lacks_is_named(
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    hidden = "import sys\nsys.modules['aiosqlite'] = None\n"
+    asks = "def test_it(migrated_database_async_engine): ...\n"
+    result = run_pytest(hidden + asks)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*needs aiosqlite, which is not installed: pip install aiosqlite"])

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres
-    from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
     from work_data_hub.io.schema.ephemeral.postgres_sharing import Membership
 
 Engine = Literal["sqlite", "postgresql"]
@@ -122,20 +121,21 @@ class MigratedDatabases:
         """Leave a database that was taken to a person instead of dropping it.
 
         Returns:
-            Its URL, without a password, and until when; None when it cannot outlive this process:
+            Where it is, as `psql` or `sqlite3` takes it, and until when; no password. None when it
+            cannot outlive this process:
             in memory, or on an embedded server in CI, where nobody could look.
         """
         self._sources.pop(url).keep(url)
         if self._wanted.in_memory:
             return None
         if self._wanted.engine == "sqlite":
-            return mask(url)
+            return f"{url.database}\n({mask(url)})"
         if self._wanted.server is not None:
             return mask(url.set(drivername="postgresql", password=None))
         if os.environ.get("CI"):
             return None
         self._membership.stay_seconds = max(self._membership.stay_seconds, _KEPT_SECONDS)
-        place = _url_without_password(self._membership.server, str(url.database))
+        place = self._membership.server.url(str(url.database)).set(drivername="postgresql")
         return f"{place}\n(for {_KEPT_SECONDS // 60} minutes after the session)"
 
     @property
@@ -301,14 +301,3 @@ def existing_server(chosen: str | URL | None, *, source: str = "server") -> URL 
             hint="name one: postgresql://user:password@host:5432/postgres",
         )
     return url
-
-
-def _url_without_password(server: PostgresServer, database: str) -> str:
-    """Return a URL that psql and psycopg accept, with the password in a file only we may read."""
-    file = server.data_directory / "pgpass"
-    new = file.with_name(f"pgpass-{secrets.token_hex(4)}")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    os.write(descriptor, f"127.0.0.1:{server.port}:*:postgres:{server.password}\n".encode())
-    os.close(descriptor)
-    new.rename(file)
-    return f"postgresql://postgres@127.0.0.1:{server.port}/{database}?passfile={file}"

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
 
     from sqlalchemy.engine import URL, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
     from work_data_hub.testing.databases import MigratedDatabases
     from work_data_hub.testing.project import Project
@@ -174,6 +175,36 @@ def migrated_database_session(_session_database: URL, request: pytest.FixtureReq
 
 
 @pytest.fixture
+def migrated_database_url(migrated_database: URL) -> str:
+    """The URL of ``migrated_database`` as text, such as DATABASE_URL takes; whole, to connect."""
+    return migrated_database.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def migrated_database_async_engine(migrated_database: URL) -> AsyncEngine:
+    """An asynchronous engine on ``migrated_database``: aiosqlite, or psycopg's own asyncio.
+
+    It keeps no connection, so it belongs to no event loop and needs no ``dispose()``.
+    """
+    import sqlalchemy as sa
+
+    try:
+        from sqlalchemy.ext.asyncio import create_async_engine
+
+        drivers = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+        url = migrated_database.set(drivername=drivers[migrated_database.get_backend_name()])
+        engine = create_async_engine(url, poolclass=sa.NullPool)
+    except ImportError as error:
+        pytest.fail(
+            f"an asynchronous engine needs {error.name}, which is not installed:"
+            f" pip install {error.name}",
+            pytrace=False,
+        )
+    _verify_foreign_keys(engine.sync_engine)
+    return engine
+
+
+@pytest.fixture
 def migrated_database_engine(migrated_database: URL) -> Iterator[Engine]:
     """An SQLAlchemy engine on ``migrated_database``."""
     yield from _engine(migrated_database)
@@ -190,10 +221,17 @@ def _engine(url: URL) -> Iterator[Engine]:
 
     # Not the engine of the runs, whose every transaction takes SQLite's write lock at once.
     engine = sa.create_engine(url, poolclass=sa.NullPool)
+    _verify_foreign_keys(engine)
+    yield engine
+
+
+def _verify_foreign_keys(engine: Engine) -> None:
+    """Make SQLite hold to foreign keys, as PostgreSQL does."""
+    import sqlalchemy as sa
+
     if engine.dialect.name == "sqlite":
         switch_on = "PRAGMA foreign_keys = ON"
         sa.event.listen(engine, "connect", lambda raw, _: raw.execute(switch_on))
-    yield engine
 
 
 def _lend(
