@@ -31,10 +31,12 @@ class DatabaseTarget:
     Attributes:
         url: with the synchronous driver; a relative SQLite path is as the caller gave it.
         source: what decided, in words: "the database_url argument", "DATABASE_URL", ...
+        replaced_driver: the one that was named, where migrations run by another.
     """
 
     url: URL
     source: str
+    replaced_driver: str | None = None
 
     def __str__(self) -> str:
         """Return the URL without its secrets."""
@@ -103,8 +105,15 @@ def _revealed(secret: SecretStr | None) -> str | None:
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
     if isinstance(chosen, URL):
         parse_address(_written(chosen, source), source=source)
-        return DatabaseTarget(normalize(chosen), source)
-    return DatabaseTarget(url_of(parse_address(chosen, source=source)), source)
+        return _with_named_driver(normalize(chosen), source, chosen.drivername)
+    url = url_of(parse_address(chosen, source=source))
+    return _with_named_driver(url, source, chosen.strip().partition("://")[0])
+
+
+def _with_named_driver(url: URL, source: str, scheme: str) -> DatabaseTarget:
+    named = scheme.lower().partition("+")[2].removesuffix("_async")
+    is_another = named not in {"", url.get_driver_name()}
+    return DatabaseTarget(url, source, named if is_another else None)
 
 
 def _written(url: URL, source: str) -> str:

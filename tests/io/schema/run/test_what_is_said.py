@@ -160,3 +160,18 @@ def test_a_full_disk_makes_sqlite_roll_back_by_itself(
     project = make_history([revision_body(fill)])
     assert "it was rolled back" in failure(run_alembic, project, sqlite_url)
     assert not has_table(sqlite_url, "a")
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg2", "pg8000"])
+def test_a_driver_that_is_not_the_one_of_the_url_is_named_where_sql_fails(
+    make_history: Any, revision_body: Any, run_alembic: Any, postgresql_url: URL, driver: str
+) -> None:
+    project = make_history([revision_body("op.get_bind().exec_driver_sql(\"SELECT '%I'\", ())")])
+    named = postgresql_url.set(drivername=f"postgresql+{driver}")
+    assert f"psycopg runs migrations, not {driver}, which the URL names" in failure(
+        run_alembic, project, named
+    )
+    for same in ("postgresql", "postgresql+psycopg", "postgresql+psycopg_async"):
+        assert "psycopg" not in failure(run_alembic, project, postgresql_url.set(drivername=same))
+    other = make_history([revision_body("raise ValueError('%I')")])
+    assert "psycopg" not in failure(run_alembic, other, named)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from alembic.runtime.environment import EnvironmentContext
-    from sqlalchemy.engine import URL
 
+    from work_data_hub.config import DatabaseTarget
     from work_data_hub.errors import WorkDataHubError
 
 
@@ -27,13 +27,13 @@ class Ending:
 
     Attributes:
         progress: of the run, if there is one.
-        url: the database, once it was decided on; its password is hidden.
+        target: the database, once it was decided on; its password is hidden.
     """
 
     def __init__(self, environment: EnvironmentContext) -> None:
         self._environment = environment
         self.progress = Progress()
-        self.url: URL | None = None
+        self.target: DatabaseTarget | None = None
 
     @contextmanager
     def faults_for_people(self) -> Iterator[None]:
@@ -51,8 +51,14 @@ class Ending:
 
             asked = str(self._environment.context_opts.get("destination_rev", ""))
             scripts = self._environment.script
-            fault = as_fault(error, scripts=scripts, progress=self.progress, asked=asked)
-            hide_secrets(fault, error, self.url)
+            fault = as_fault(
+                error,
+                scripts=scripts,
+                progress=self.progress,
+                asked=asked,
+                replaced_driver=self.target.replaced_driver if self.target else None,
+            )
+            hide_secrets(fault, error, self.target.url if self.target else None)
             if fault is None:
                 raise
             self._end_command(fault, error)

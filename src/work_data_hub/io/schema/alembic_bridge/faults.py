@@ -64,11 +64,16 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
     from work_data_hub.domain.finding import Finding
-    from work_data_hub.domain.run.plan import Progress, Remainder, Step
+    from work_data_hub.domain.run.plan import Progress, Remainder
 
 
 def as_fault(
-    error: Exception, *, scripts: ScriptDirectory, progress: Progress, asked: str = ""
+    error: Exception,
+    *,
+    scripts: ScriptDirectory,
+    progress: Progress,
+    asked: str = "",
+    replaced_driver: str | None = None,
 ) -> WorkDataHubError | None:
     """Return the error that a person understands, or None when it is a bug that must be seen.
 
@@ -77,9 +82,10 @@ def as_fault(
         scripts: the revision files, to name near matches and paths.
         progress: how far the run got.
         asked: the revision that was asked for, as the caller wrote it.
+        replaced_driver: the driver that the URL names, where another one runs.
     """
     if progress.running is not None:
-        return _failed_revision(error, scripts, progress, progress.running)
+        return _failed_revision(error, scripts, progress, replaced_driver)
     if isinstance(error, WorkDataHubError):
         return error
     if isinstance(error, CommandError | RevisionError):
@@ -138,13 +144,16 @@ def interrupted(progress: Progress) -> RunInterruptedError:
 
 
 def _failed_revision(
-    error: Exception, scripts: ScriptDirectory, progress: Progress, failed: Step
+    error: Exception, scripts: ScriptDirectory, progress: Progress, replaced_driver: str | None
 ) -> MigrationFailedError:
+    failed = progress.running
+    assert failed is not None
     place = revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
     return MigrationFailedError(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
-        hint=f"{_LEFT[progress.left]} (done before it: {_done(progress)}); {_advice(error)}",
+        hint=f"{_LEFT[progress.left]} (done before it: {_done(progress)});"
+        f" {_advice(error, replaced_driver)}",
         applied=[step.revision for step in progress.finished],
         failed=failed.revision,
         pending=[step.revision for step in progress.pending],
@@ -157,14 +166,21 @@ def _done(progress: Progress) -> str:
     return f"{len(before) + 1}, the last {last}" if before else last
 
 
-def _advice(error: Exception) -> str:
+def _advice(error: Exception, replaced_driver: str | None) -> str:
     if isinstance(error, WorkDataHubError):
         return error.hint
     original = getattr(error, "orig", None)
     is_denied = getattr(original, "sqlstate", None) in _DENIED
     # The low byte is the code, what is above it its kind.
     is_read_only = getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    return _CHECK_RIGHTS if is_denied or is_read_only else "correct it and run again"
+    if is_denied or is_read_only:
+        return _CHECK_RIGHTS
+    if replaced_driver is not None and (isinstance(error, DBAPIError) or is_of_driver(error)):
+        return (
+            f"correct it and run again (psycopg runs migrations, not {replaced_driver}, which the"
+            " URL names: they differ in what they make of parameters and of %)"
+        )
+    return "correct it and run again"
 
 
 def _history_fault(

@@ -52,7 +52,7 @@ def change(configuration: Configuration, ending: Ending) -> None:
     environment = configuration.environment
     request, permissions = request_of(environment.config), permissions_of(environment)
     choice = choose(configuration)
-    url = ending.url = choice.target.url
+    ending.target, url = choice.target, choice.target.url
     if request.place is not None:
         request.place(url)
         return request.report(ending.progress, url)

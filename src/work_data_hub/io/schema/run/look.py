@@ -38,7 +38,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
     """
     environment = configuration.environment
     request, choice = request_of(environment.config), choose(configuration)
-    ending.url = choice.target.url
+    ending.target = choice.target
     plan_steps = plan_of_alembic(environment)
 
     def only_plan(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:

@@ -122,8 +122,8 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
     """
     environment = configuration.environment
     choice = database_choice.choose(configuration)
-    ending.url, script = choice.target.url, request_of(environment.config).script
-    backend = ending.url.get_backend_name()
+    ending.target, script = choice.target, request_of(environment.config).script
+    backend = choice.target.url.get_backend_name()
     options: dict[str, Any] = {}
     if backend in FOR_THE_SHELL:
         if script is not None:
@@ -139,7 +139,7 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
             "on_version_apply": statements.write_journal,
         }
     configuration.apply(
-        url=ending.url,
+        url=choice.target.url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         transactional_ddl=True,
