@@ -230,6 +230,21 @@ def test_revisions_whose_files_are_gone_are_taken_back_by_the_text_that_was_appl
     assert take_back_lost(project, database_url) == []
 
 
+def test_what_a_lost_revision_depends_on_is_taken_back_with_it(
+    project: Path, database_url: URL
+) -> None:
+    other = file_of(project, THIRD).with_name("20260101_000003_other.py")
+    text = file_of(project, THIRD).read_text(encoding="utf-8").replace("'three'", "'other'")
+    text = text.replace(f'"{THIRD}"', '"20260101_000003"').replace(f'"{SECOND}"', "None")
+    other.write_text(text, encoding="utf-8")
+    edit(project, THIRD, f'"{SECOND}"\n', f'"{SECOND}"\ndepends_on = "20260101_000003"\n')
+    upgrade(project, database_url, "heads")
+    lose(project, THIRD, "20260101_000003")
+    take_back_lost(project, database_url)
+    assert tables(database_url) == {"one", "two"}
+    assert migration_runner.current(database_url, alembic_ini=project / "alembic.ini") == (SECOND,)
+
+
 def git(folder: Path, *arguments: str) -> str:
     who = {
         f"GIT_{role}_{what}": "a@b.c"
@@ -323,6 +338,20 @@ def test_what_was_accepted_is_taken_back_as_it_was_then(project: Path, database_
     edit(project, THIRD, "DROP TABLE three", "DROP TABLE one")
     migration_runner.downgrade(database_url, alembic_ini=ini)
     assert tables(database_url) == {"one", "two"}
+
+
+@pytest.mark.parametrize("state", ["", "relative", "/proc/nowhere"])
+def test_a_user_without_a_place_for_texts_runs_all_the_same(
+    project: Path, database_url: URL, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    def nobody(_: object) -> None:
+        raise KeyError
+
+    monkeypatch.setenv("XDG_STATE_HOME", state)
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", nobody)
+    upgrade(project, database_url)
+    assert redo(project, database_url) == [f"downgrade {THIRD}", f"upgrade {THIRD}"]
 
 
 def test_a_test_database_leaves_nothing_behind(

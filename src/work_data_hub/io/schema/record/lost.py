@@ -18,7 +18,7 @@ from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
 from work_data_hub.io.schema.revisions.git import old_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.request import OwnOnly
@@ -71,14 +71,16 @@ def find_lost(view: DatabaseView, operation: OwnOnly) -> LostPlan:
         # Put behind all that builds on it: a lower one is taken back later.
         lost = found.pop(revision) if revision in found else _found(view, revision, digests)
         found[revision] = lost
-        wanted += [each for each in _parents(lost) if each not in known]
+        wanted += [each for each in _needs(lost, digests) if each not in known]
     return LostPlan(mask(view.target.url), tuple(found.values()))
 
 
-def _parents(lost: LostRevision) -> tuple[str, ...]:
+def _needs(lost: LostRevision, applied: Collection[str]) -> tuple[str, ...]:
+    """Return what a revision builds on; a dependency may be written as a branch's label."""
     declared = read_revision(lost.text, lost.revision)
     if isinstance(declared, Declared):
-        return declared.down_revisions
+        needed = (each for each in declared.depends_on if each in applied)
+        return (*declared.down_revisions, *needed)
     raise HistoryError(
         f"the text of {lost.revision} does not say what it builds on",
         hint="build the database anew: `wdh db reset`",
