@@ -70,6 +70,21 @@ def agreement(question: str, *, to: str) -> str:
     return sys.stdin.readline().strip()
 
 
+def refuse_unless_agreed(question: str, *, to: str, agreed: bool) -> None:
+    """Ask a person to type yes, where that was not said beforehand.
+
+    Args:
+        question: what is asked.
+        to: what the answer agrees to.
+        agreed: whether ``--yes`` was given.
+
+    Raises:
+        RefusedError: nobody agreed, or nobody is there.
+    """
+    if not agreed and agreement(question, to=to) != "yes":
+        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
+
+
 def _abandon(out: TextIO) -> None:
     # What is still in the buffer would fail once more when the process ends.
     nothing = os.open(os.devnull, os.O_WRONLY)

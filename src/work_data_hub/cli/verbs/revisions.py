@@ -10,7 +10,6 @@ from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import YES, argument, verb
 from work_data_hub.domain.finding import ERROR, as_annotation, as_data, as_text
-from work_data_hub.errors import RefusedError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -157,8 +156,7 @@ def rebase(call: Namespace) -> Answer:
         return Answer(_plan_data(plan), ["there is nothing to rebase", *_notes(plan)])
     if not (call.quiet and call.yes):
         streams.say("".join(f"{line}\n" for line in _plan_lines(plan)), sys.stderr)
-    if not call.yes and streams.agreement("Type yes to do it: ", to="rebase") != "yes":
-        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
+    streams.refuse_unless_agreed("Type yes to do it: ", to="rebase", agreed=call.yes)
     if plan.applied:
         _take_back(plan, call)
     rebasing.rebase(plan)

@@ -9,7 +9,7 @@ from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import CONFIRM, ONLY_WHOLE_STEPS, YES, argument, verb
 from work_data_hub.cli.verbs.run import answer_of, run_verb
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -83,8 +83,7 @@ def _take_back_lost(call: Namespace, ini: Path) -> Answer:
     if not (call.quiet and call.yes):
         streams.say("".join(f"{line}\n" for line in _announcement(plan)), sys.stderr)
     question = "Type yes to run their downgrade: "
-    if not call.yes and streams.agreement(question, to="downgrade") != "yes":
-        raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
+    streams.refuse_unless_agreed(question, to="downgrade", agreed=call.yes)
     with watched(is_quiet=call.quiet) as progress:
         result = migration_runner.take_back_lost(
             plan, call.database_url, alembic_ini=ini, observer=progress
