@@ -248,12 +248,25 @@ def test_the_check_of_a_boolean_is_not_lost_by_a_rename_beside_another_check(
         table="t",
     )
     assert "this would be lost: CHECK is_bool of t" in said
+    said = project.refused(
+        f"alter_column('f', new_column_name='g', existing_type={boolean})",
+        "create_unique_constraint('one_of_each', ['g'])",
+        table="t",
+    )
+    assert "this would be lost: CHECK is_bool of t" in said
     project.batch(
         f"alter_column('f', new_column_name='g', existing_type={boolean})",
         "create_check_constraint('is_bool', 'g IN (0, 1)')",
         table="t",
     )
     assert "CONSTRAINT is_bool CHECK (g IN (0, 1))" in project.schema("t")
+    project.batch(
+        f"alter_column('g', new_column_name='h', existing_type={boolean})",
+        "create_check_constraint('is_bool', 'h BETWEEN 0 AND 1')",
+        table="t",
+    )
+    assert "CONSTRAINT is_bool CHECK (h BETWEEN 0 AND 1)" in project.schema("t")
+    assert "IN (0, 1)" not in project.schema("t")
 
 
 @pytest.mark.parametrize(
