@@ -109,12 +109,14 @@ class Progress:
         finished: the steps that were committed.
         running: the step that has begun and not ended.
         left: what is committed of a step that failed; the database was asked.
+        is_own_lock: whether it failed by waiting, on another connection, for the lock of its run.
     """
 
     plan: Plan = Plan((), ())
     finished: list[Step] = field(default_factory=list)
     running: Step | None = None
     left: Remainder = "nothing"
+    is_own_lock: bool = False
 
     @property
     def pending(self) -> tuple[Step, ...]:

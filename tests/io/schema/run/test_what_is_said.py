@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+import sqlite3
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -11,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema import engine, migration_runner
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
@@ -175,3 +178,67 @@ def test_a_driver_that_is_not_the_one_of_the_url_is_named_where_sql_fails(
         assert "psycopg" not in failure(run_alembic, project, postgresql_url.set(drivername=same))
     other = make_history([revision_body("raise ValueError('%I')")])
     assert "psycopg" not in failure(run_alembic, other, named)
+
+
+BEHIND_ITS_BACK = [
+    "import sqlite3\nsqlite3.connect(op.get_bind().engine.url.database, timeout=0).execute({0!r})",
+    "own = sa.create_engine(op.get_bind().engine.url, connect_args={{'timeout': 0}})\n"
+    "with own.begin() as own:\n    own.exec_driver_sql({0!r})",
+    "with op.get_bind().engine.connect() as own:\n    own.exec_driver_sql({0!r})",
+]
+
+
+@pytest.mark.parametrize("code", BEHIND_ITS_BACK)
+def test_the_lock_of_the_run_is_said_to_be_in_the_way_of_a_connection_of_the_revision_s_own(
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+) -> None:
+    monkeypatch.setattr(engine, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
+    body = revision_body(f"{TABLE}\n{code.format('CREATE TABLE b (x int)')}")
+    with pytest.raises(
+        MigrationFailedError, match="database is locked, by the run itself"
+    ) as failed:
+        run_alembic(make_history([body]), sqlite_url, "upgrade", "head")
+    assert "step_0.py:" in failed.value.message
+    assert "it was rolled back" in failed.value.hint
+    assert "let the revision use op.get_bind()" in failed.value.hint
+    advised = revision_body(f"{TABLE}\nop.get_bind().exec_driver_sql('CREATE TABLE b (x int)')")
+    run_alembic(make_history([advised]), sqlite_url, "upgrade", "head")
+    assert has_table(sqlite_url, "b")
+
+
+def in_a_block(code: str) -> str:
+    return f"with op.get_context().autocommit_block():\n{textwrap.indent(code, '    ')}"
+
+
+@pytest.mark.parametrize(
+    ("lock", "code"),
+    [
+        # It is met by the COMMIT, by the run's own connection, and by one beside it.
+        ("BEGIN; SELECT * FROM sqlite_master", TABLE),
+        ("BEGIN IMMEDIATE", in_a_block(TABLE)),
+        ("BEGIN IMMEDIATE", in_a_block(BEHIND_ITS_BACK[0].format("CREATE TABLE b (x int)"))),
+    ],
+)
+def test_the_lock_of_another_program_is_not_said_to_be_the_run_s(
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    lock: str,
+    code: str,
+) -> None:
+    monkeypatch.setattr(engine, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
+    other = sqlite3.connect(str(sqlite_url.database), isolation_level=None, check_same_thread=False)
+    monkeypatch.setattr(builtins, "lock_it", lambda: other.executescript(lock), raising=False)
+    locking = code.replace("block():\n", "block():\n    lock_it()\n")
+    body = revision_body(locking if locking != code else f"{code}\nlock_it()")
+    with pytest.raises(MigrationFailedError, match=r"database is locked$") as failed:
+        run_alembic(make_history([body]), sqlite_url, "upgrade", "head")
+    other.close()
+    assert "that no other program holds the database" in failed.value.hint

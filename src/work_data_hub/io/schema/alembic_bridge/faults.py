@@ -44,6 +44,11 @@ _TWO_CONNECTIONS = (
 )
 # insufficient_privilege, read_only_sql_transaction
 _DENIED = {"42501", "25006"}
+_REFUSED = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_BUSY}
+_OWN_LOCK = (
+    "only the run's connection can write while it runs: let the revision use op.get_bind(), and no"
+    " engine or connection of its own"
+)
 # What is committed of a step that failed, in words.
 _LEFT: dict[Remainder, str] = {
     "nothing": "it was rolled back",
@@ -151,9 +156,10 @@ def _failed_revision(
     place = revision_file_in(error, scripts)
     where = f" ({place})" if place is not None else ""
     return MigrationFailedError(
-        f"{failed.direction} {failed.revision} failed{where}: {_named(error)}",
+        f"{failed.direction} {failed.revision} failed{where}: {_named(error)}"
+        f"{', by the run itself' if progress.is_own_lock else ''}",
         hint=f"{_LEFT[progress.left]} (done before it: {_done(progress)});"
-        f" {_advice(error, replaced_driver)}",
+        f" {_OWN_LOCK if progress.is_own_lock else _advice(error, replaced_driver)}",
         applied=[step.revision for step in progress.finished],
         failed=failed.revision,
         pending=[step.revision for step in progress.pending],
@@ -169,11 +175,10 @@ def _done(progress: Progress) -> str:
 def _advice(error: Exception, replaced_driver: str | None) -> str:
     if isinstance(error, WorkDataHubError):
         return error.hint
-    original = getattr(error, "orig", None)
+    original = getattr(error, "orig", None) or error
     is_denied = getattr(original, "sqlstate", None) in _DENIED
     # The low byte is the code, what is above it its kind.
-    is_read_only = getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    if is_denied or is_read_only:
+    if is_denied or getattr(original, "sqlite_errorcode", 0) & 0xFF in _REFUSED:
         return _CHECK_RIGHTS
     if replaced_driver is not None and (isinstance(error, DBAPIError) or is_of_driver(error)):
         return (

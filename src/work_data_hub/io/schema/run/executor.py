@@ -43,6 +43,9 @@ class Guard(Protocol):
     def is_lock_failure(self, error: BaseException) -> bool:
         """Whether a step failed because it did not get its locks in time."""
 
+    def is_own_lock(self, error: BaseException) -> bool:
+        """Whether a step failed because it met, on another connection, the lock of its run."""
+
     def blocked_by(self) -> str:
         """Say who held the locks that the running step did not get."""
 
@@ -110,6 +113,7 @@ class Execution:
     def _wait_for_locks(self, error: BaseException, failed: Step) -> None:
         """Wait when a step did not get its locks; raise for every other error."""
         blocker = self._guard.blocked_by()
+        self._progress.is_own_lock = self._guard.is_own_lock(error)
         self._progress.left = self._guard.fail(failed, error)
         if was_interrupted(error):
             raise KeyboardInterrupt from error

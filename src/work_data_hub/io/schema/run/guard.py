@@ -152,13 +152,7 @@ class RunGuard:
 
     def _left(self, *, was_lost: bool) -> Remainder:
         left = self._partial.settle(was_lost=was_lost)
-        if left is not None:
-            return left
-        fate = self._transaction_watch.transaction.fate()
-        if fate == "committed":
-            # Its own COMMIT, whose answer was lost; or one that the revision made.
-            return "all" if was_lost else "a part"
-        return "nothing" if fate == "aborted" else "unknown"
+        return left or self._transaction_watch.transaction.left(was_lost=was_lost)
 
     def _left_without_asking(self) -> Remainder:
         if self._partial.was_outside:
@@ -185,6 +179,11 @@ class RunGuard:
     def is_lock_failure(self, error: BaseException) -> bool:
         """Whether a step failed because it did not get its locks in time."""
         return is_lock_failure(error) or self._blockers.made_give_way(error)
+
+    def is_own_lock(self, error: BaseException) -> bool:
+        """Whether a step failed because it met, on another connection, the lock of its run."""
+        is_known = self._transaction_watch.hears_all and not self._partial.was_outside
+        return is_known and self._transaction_watch.transaction.is_in_the_way_of(error)
 
     def blocked_by(self) -> str:
         """Say who held the locks."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from work_data_hub.domain.run.plan import Remainder
     from work_data_hub.domain.sql.lexer import Dialect
 
 Fate = Literal["committed", "aborted", "in progress", "unknown"]  # of pg_xact_status
@@ -34,7 +35,9 @@ class TransactionState:
     Attributes:
         dialect: of the connection.
         was_open: whether it was open behind the last statement.
+        was_open_until_then: whether SQLite had it open when it was told to roll it back.
         was_committed: whether SQLite was seen to commit it.
+        last_error: of the connection, if the driver tells of it.
         xact_id: its id, once it has written something; None before, and on SQLite.
     """
 
@@ -45,15 +48,18 @@ class TransactionState:
         self._unheard = unheard
         self.dialect: Dialect = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
         self.was_committed = False
+        self.last_error: BaseException | None = None
         self.forget()
 
     def forget(self) -> None:
         """Another one begins; psycopg sends its BEGIN with the first statement."""
         self.was_open = self.dialect == "sqlite"
+        self.was_open_until_then = False
         self.xact_id: str | None = None
 
     def was_rolled_back(self, _connection: Connection) -> None:
         """It leaves nothing; that the revision went on behind it is found at its end."""
+        self.was_open_until_then = self.dialect == "sqlite" and self.is_open
         self.was_open = False
 
     @property
@@ -93,6 +99,29 @@ class TransactionState:
             cursor.execute(query)
             (found,) = cursor.fetchone()
         return None if found is None else str(found)
+
+    def is_in_the_way_of(self, error: BaseException) -> bool:
+        """Whether another connection of the revision was refused for this one's lock (SQLite).
+
+        It began with BEGIN IMMEDIATE: while it was open nobody else could write. By now Alembic has
+        rolled it back.
+        """
+        original = getattr(error, "orig", None) or error
+        # The low byte is the code, what is above it its kind.
+        is_busy = getattr(original, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+        return is_busy and original is not self.last_error and self.was_open_until_then
+
+    def left(self, *, was_lost: bool) -> Remainder:
+        """Ask what is committed of the revision; the connection is in another transaction by now.
+
+        Args:
+            was_lost: whether the connection went while it ran.
+        """
+        fate = self.fate()
+        if fate == "committed":
+            # Its own COMMIT, whose answer was lost; or one that the revision made.
+            return "all" if was_lost else "a part"
+        return "nothing" if fate == "aborted" else "unknown"
 
     def fate(self) -> Fate:
         """Ask what became of the transaction; the connection is in another one by now.

@@ -144,12 +144,12 @@ class TransactionWatch:
 
     def failed(self, _statement: str, error: BaseException) -> None:
         """See ``engine.StatementListener``."""
+        self.transaction.last_error = error
         if not self._is_heard():
             return
         trace(self._connection, self._traced)
-        is_certain = self.transaction.failed_for_certain(error)
         with self.unheard():
-            self._listeners.failed(is_certain=is_certain)
+            self._listeners.failed(is_certain=self.transaction.failed_for_certain(error))
 
     def _traced(self, statement: str) -> None:
         if not self._is_heard():
