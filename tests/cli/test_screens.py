@@ -397,3 +397,39 @@ def test_a_branched_history_is_drawn_with_authors_and_without_a_database(
     assert {(each["author"], each["applied"]) for each in data} == {("Ana Lopez", None)}
     plain = wdh("history", "--json", url=url, project=project).data["revisions"]
     assert set(plain[0]) == {"revision", "down_revisions", "description", "path", "is_head"}
+
+
+@pytest.mark.parametrize(
+    ("columns", "settings"),
+    [(60, {}), (80, {"NO_COLOR": "1"}), (120, {"TERM": "dumb"}), (60, {"TERM": "dumb"})],
+)
+def test_what_is_looked_at_is_whole_on_every_screen(
+    on_terminal: Callable[..., Seen],
+    project: Path,
+    sqlite_url: URL,
+    columns: int,
+    settings: dict[str, str],
+) -> None:
+    ini = project / "alembic.ini"
+    migration_runner.upgrade(sqlite_url, "20260101_0001", alembic_ini=ini)
+
+    def see(*words: str) -> Seen:
+        seen = on_terminal(*words, project=project, url=sqlite_url, columns=columns, **settings)
+        assert seen.exit_code == 0
+        assert not (settings and re.search(r"\x1b\[[\d;]*3\dm", seen.raw))
+        assert not ("TERM" in settings and "\x1b" in seen.raw)
+        return seen
+
+    status = see("db", "status").screen
+    assert "Environment  dev  (session: dev)" in status
+    assert any(line.startswith("             20260101_0002 2: Describe at") for line in status)
+    journal = "".join(see("db", "journal").screen).replace(" ", "")
+    assert journal.count(LONG.replace(" ", "")) == 2
+    verbs = see("db", "--help")
+    assert verbs.wrapped == 0
+    assert "apply what is pending, each revision in its transaction" in " ".join(
+        " ".join(verbs.screen).split()
+    )
+    topic = see("help", "exit-codes")
+    assert topic.wrapped == 0 or settings
+    assert "Ctrl-C" in topic.screen[-1]

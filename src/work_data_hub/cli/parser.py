@@ -206,10 +206,20 @@ class _NounParser(_Parser):
         width = max(map(len, self._noun.verbs))
         for title, verbs in self._noun.groups.items():
             lines += ["", f"{title}:"]
-            lines += [f"  {name:<{width}}  {entry.summary}" for name, entry in verbs.items()]
+            for name, entry in verbs.items():
+                lines += _in_columns(f"  {name:<{width}}  ", entry.summary)
         return "\n".join(
             [*lines, "", f"`{self.prog} VERB --help` says more of one.", f"{_MORE_HELP}\n"]
         )
+
+
+def _in_columns(before: str, text: str) -> list[str]:
+    """Return a text behind what stands before it, in lines that no terminal breaks in a word."""
+    import textwrap  # for help alone
+
+    width = max(screen.columns(sys.stdout), 2 * len(before))
+    behind = " " * len(before)
+    return textwrap.wrap(text, width, initial_indent=before, subsequent_indent=behind)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
