@@ -125,17 +125,20 @@ def _locked(
     Which table that is depends on the role's search path: the lock is named by where it was found.
     While it was waited for, another run may have made one elsewhere on that path.
     """
-    facts = read_facts(view.connection, view.history, view.schema)
+    schema = view.schema
+    # SQLite has no search path, and the question would wait for the revision of another run.
+    if view.connection.dialect.name != "sqlite":
+        schema = read_facts(view.connection, view.history, view.schema).schema
     while True:
         view.connection.rollback()
-        name, wait = f"{facts.schema or ''}.{view.history}", view.settings.run_lock_wait
+        name, wait = f"{schema or ''}.{view.history}", view.settings.run_lock_wait
         with run_lock(side_engine, name, wait, tell) as lock:
             found = read_facts(view.connection, view.history, view.schema)
             view.connection.rollback()
-            if found.schema == facts.schema:
+            if found.schema == schema:
                 yield lock, found
                 return
-            facts = found
+            schema = found.schema
 
 
 def _load(admission: Admission, loading: Loading) -> None:
