@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shlex
 import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from tests.own_history import FIRST, HEAD
 
 from work_data_hub.config import Settings
 from work_data_hub.domain.revisions.naming import time_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy.engine import URL
     from tests.repository_copy import RepositoryCopy
 
 REPOSITORY = Path(__file__).parents[1]
-_LANGUAGE = r"(?P<language>bash|python|diff)"
+_LANGUAGE = r"(?P<language>bash|python|diff|yaml|dockerfile)"
 BLOCK = re.compile(rf"^```{_LANGUAGE}\n(?P<code>.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# (?P<path>io/\S+\.py)\n(?P<content>.*)", re.DOTALL)
 # The guide builds on the first revision, at some time after it.
@@ -34,6 +39,12 @@ def run_block(copy: RepositoryCopy, language: str, code: str) -> None:
     elif language == "diff":
         (copy.folder / "change.diff").write_text(code, encoding="utf-8")
         copy.run("git", "apply", "change.diff")
+    elif language == "yaml":
+        for command, variables in commands(yaml.safe_load(code)):
+            copy.run("env", *variables, "bash", "-euo", "pipefail", "-c", command)
+    elif language == "dockerfile":
+        for command in built(code):
+            copy.run("bash", "-euo", "pipefail", "-c", command)
     elif found := FILE.fullmatch(code):
         (copy.folder / found["path"]).write_text(found["content"], encoding="utf-8")
     elif "def test_" in code or "testing.checks" in code:
@@ -43,6 +54,50 @@ def run_block(copy: RepositoryCopy, language: str, code: str) -> None:
             copy.run(sys.executable, "-m", "pytest", "-q", str(test))
     else:
         copy.run(sys.executable, "-c", code)
+
+
+def commands(said: Any, variables: tuple[str, ...] = ()) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Give the calls of `wdh` in a workflow, a manifest or the like, each with its variables."""
+    if isinstance(said, list):
+        for each in said:
+            yield from commands(each, variables)
+    if not isinstance(said, dict):
+        return
+    variables += tuple(literals(said))
+    for key, value in said.items():
+        if key == "command" and isinstance(value, list):
+            lines = [shlex.join(value)]
+        else:
+            lines = value if key == "script" else [value] if key == "run" else []
+        for line in lines:
+            # Packages are there already, and no registry is asked.
+            assert line.startswith(("wdh ", "pip install ")), line
+            if line.startswith("wdh "):
+                yield line, variables
+        if not lines:
+            yield from commands(value, variables)
+
+
+def literals(said: dict[str, Any]) -> Iterator[str]:
+    """Give the variables that a part of a file sets, but for those that are secrets."""
+    for key in ("env", "environment", "variables"):
+        found = said.get(key, {})
+        if isinstance(found, list):
+            found = {each["name"]: each.get("value", "$") for each in found}
+        if isinstance(found, dict):
+            assert all(isinstance(value, str) for value in found.values()), found
+            yield from (f"{name}={value}" for name, value in found.items() if value[0] != "$")
+
+
+def built(code: str) -> Iterator[str]:
+    """Give the calls of `wdh` of a Dockerfile."""
+    for line in code.splitlines():
+        instruction, _, rest = line.partition(" ")
+        assert instruction in {"FROM", "WORKDIR", "COPY", "RUN", "CMD"}, line
+        if instruction == "CMD":
+            assert all(isinstance(word, str) for word in json.loads(rest))
+        if instruction == "RUN" and rest.startswith("wdh "):
+            yield rest
 
 
 def blocks(document: str) -> list[tuple[str, str]]:
@@ -64,6 +119,7 @@ def blocks(document: str) -> list[tuple[str, str]]:
         "docs/adopt.md",
         "docs/command-line.md",
         "docs/database-migrations.md",
+        "docs/deploys.md",
         "docs/recorded-runs.md",
         "docs/test-databases.md",
     ],
@@ -72,9 +128,12 @@ def test_every_command_and_program_of_the_documentation_works(
     document: str, copy: RepositoryCopy, postgresql_url: URL
 ) -> None:
     server = postgresql_url.render_as_string(hide_password=False)
+    if document == "docs/deploys.md":  # where it is a secret of the platform
+        copy.environment["DATABASE_URL"] = server
     for language, code in blocks(document):
         # The suite does not run itself; that it is what `make test` runs can be seen dry.
         code = code.replace("make test", "make -n test | grep pytest")
+        code = code.replace("--confirm hub", f"--confirm {postgresql_url.database}")
         run_block(copy, language, code.replace(EXAMPLE_URL, server))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,8 @@ from pathlib import Path
 
 import pytest
 from tests.own_history import HEAD
+
+from work_data_hub.cli.topics import TOPICS
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -75,7 +78,19 @@ def test_without_a_repository_the_default_is_in_the_working_directory(
 def test_the_topics_of_help_travel_in_the_wheel(
     python: str, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
-    shown = run([python, "-m", "work_data_hub", "help", "exit-codes"], tmp_path, clean_environment)
-    assert "## Exit codes" in shown
-    shown = run([python, "-m", "work_data_hub", "help", "sqlite"], tmp_path, clean_environment)
-    assert "## SQLite differences" in shown
+    for name, topic in TOPICS.items():
+        shown = run([python, "-m", "work_data_hub", "help", name], tmp_path, clean_environment)
+        assert re.match(rf"#+ {re.escape(topic.heading)}\n", shown), name
+
+
+def test_every_page_travels_in_the_wheel_and_so_does_the_mark_that_it_is_typed(
+    python: str, tmp_path: Path, clean_environment: dict[str, str]
+) -> None:
+    where = "import work_data_hub; print(work_data_hub.__file__)"
+    package = Path(run([python, "-c", where], tmp_path, clean_environment).strip()).parent
+    assert (package / "py.typed").is_file()
+    pages = REPOSITORY / "docs"
+    travelled = package / "_project" / "docs"
+    assert {page.name for page in travelled.glob("*.md")} == {
+        page.name for page in pages.glob("*.md")
+    }

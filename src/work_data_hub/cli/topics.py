@@ -1,4 +1,4 @@
-"""The topics of `wdh help`: sections of the guide, which travels with the package."""
+"""The topics of `wdh help`: sections of the pages, which travel with the package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Topic(NamedTuple):
-    """A section of the guide.
+    """A section of a page, or a whole page.
 
     Attributes:
         summary: one line of help.
@@ -39,6 +39,9 @@ TOPICS = {
     "roll-forward": Topic("downgrade, or a new revision", _GUIDE, "Downgrade or roll forward?"),
     "adopt": Topic("a project of your own, in ten minutes", "adopt.md", "Any project"),
     "adopting": Topic("a database that was there before", _GUIDE, "Adopting an existing database"),
+    "deploys": Topic("start scripts, containers, pipelines, rights", "deploys.md", "Deploys"),
+    "recovery": Topic("the way out, by exit code", "recovery.md", "Recovery"),
+    "glossary": Topic("the words, and the field's words for them", "glossary.md", "Glossary"),
     "sqlite": Topic("what differs on SQLite", _GUIDE, "SQLite differences"),
 }
 
