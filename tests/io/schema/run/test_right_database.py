@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
 from tests.own_history import HEAD
 
 from work_data_hub.config import get_settings
 from work_data_hub.domain.record.record import VERSION_TABLE
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.errors import MigrationFailedError, RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.record import facts, framework_tables
@@ -240,3 +242,64 @@ def test_an_env_py_may_not_replace_what_guards_the_run(
     with pytest.raises(UsageError, match=option):
         run_alembic(project, sqlite_url, "upgrade", "head")
     assert VERSION_TABLE not in tables(sqlite_url)
+
+
+def asks_the_config(project: Path, *, declared: str | None) -> Config:
+    """Return a project's Config; its alembic.ini may declare a database."""
+    ini = project / "alembic.ini"
+    if declared is not None:
+        text = ini.read_text(encoding="utf-8")
+        declaring = text.replace("[alembic]\n", f"[alembic]\nsqlalchemy.url = {declared}\n", 1)
+        ini.write_text(declaring, encoding="utf-8")
+    return Config(str(ini))
+
+
+ASKED = (
+    "from alembic import context\nfrom sqlalchemy.engine import make_url\n"
+    "told = make_url(context.config.get_main_option('sqlalchemy.url'))\n"
+)
+
+
+@pytest.mark.parametrize("declared", [None, "sqlite:///%(here)s/declared.db"])
+def test_a_revision_that_asks_the_config_is_told_the_database_of_the_run(
+    database_url: URL,
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    declared: str | None,
+) -> None:
+    body = f"{ASKED}assert told == op.get_bind().engine.url"
+    project = make_history([revision_body(body, body)])
+    config = asks_the_config(project, declared=declared)
+    before = config.get_main_option("sqlalchemy.url")
+    monkeypatch.setenv("DATABASE_URL", database_url.render_as_string(hide_password=False))
+    get_settings.cache_clear()
+    command.upgrade(config, "head")
+    command.downgrade(config, "base")
+    assert config.get_main_option("sqlalchemy.url") == before
+    assert not (project / "declared.db").exists()
+
+
+def test_the_config_says_what_it_said_before_when_a_revision_failed(
+    tmp_path: Path,
+    make_history: Callable[..., Path],
+    revision_body: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    project = make_history([revision_body(f"{ASKED}raise ValueError(told.database)")])
+    config = asks_the_config(project, declared="sqlite:///%(here)s/declared.db")
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path}/100%25.db")
+    get_settings.cache_clear()
+    with pytest.raises(MigrationFailedError, match=f"ValueError: {tmp_path}/100%"):
+        command.upgrade(config, "head")
+    declared = f"sqlite:///{project}/declared.db"
+    assert config.get_main_option("sqlalchemy.url") == declared
+
+
+def test_a_revision_that_asks_the_config_is_told_which_database_the_sql_is_for(
+    sqlite_url: URL, make_history: Callable[..., Path], revision_body: Any
+) -> None:
+    project = make_history([revision_body(f"{ASKED}op.execute(f'-- for {{told.database}}')")])
+    asks_the_config(project, declared="sqlite:///%(here)s/declared.db")
+    printed = migration_runner.sql(sqlite_url, alembic_ini=project / "alembic.ini")
+    assert f"-- for {sqlite_url.database}" in printed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import configparser
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +23,7 @@ from work_data_hub.io.schema.alembic_bridge.swaps import leads_to
 from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
 _CONNECTION = "Config.attributes['connection']"
+_OPTION = "sqlalchemy.url"
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,29 @@ def choose(configuration: Configuration) -> DatabaseChoice:
     return DatabaseChoice(target, settings, connection, is_of_env_py=not is_of_program)
 
 
+@contextmanager
+def told(config: Config, url: URL) -> Iterator[None]:
+    """Let the Config say for the block which database was decided on.
+
+    A revision may ask it. One that connects by itself would go where alembic.ini leads, whatever
+    the caller or DATABASE_URL says.
+
+    Args:
+        config: of the call; afterwards it says what it said before.
+        url: with its password.
+    """
+    section = config.config_ini_section
+    before = config.file_config.get(section, _OPTION, raw=True, fallback=None)
+    text = url.render_as_string(hide_password=False)
+    config.set_main_option(_OPTION, text.replace("%", "%%"))
+    try:
+        yield
+    finally:
+        config.file_config.remove_option(section, _OPTION)
+        if before is not None:
+            config.set_main_option(_OPTION, before)
+
+
 def _chosen_url(environment: EnvironmentContext) -> tuple[str | URL | None, str]:
     """Return the URL that the caller chose, and how, in words."""
     config = environment.config
@@ -123,7 +149,7 @@ def _declared(config: Config) -> str | None:
     ini = config.config_file_name
     try:
         written = Config(ini, ini_section=config.config_ini_section)
-        return written.get_alembic_option("sqlalchemy.url") if ini else None
+        return written.get_alembic_option(_OPTION) if ini else None
     except configparser.Error:
         return None
 
@@ -171,7 +197,7 @@ def _checked(connection: object) -> Connection:
 
 def _main_option(config: Config) -> str | None:
     try:
-        return config.get_alembic_option("sqlalchemy.url")
+        return config.get_alembic_option(_OPTION)
     except configparser.InterpolationError:
         pass  # it repeats the URL, and would be the context of what is raised here
     raise SettingsError(

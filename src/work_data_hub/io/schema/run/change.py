@@ -15,7 +15,7 @@ from work_data_hub.io.schema.alembic_bridge.call import (
     permissions_of,
     plan_of_alembic,
 )
-from work_data_hub.io.schema.alembic_bridge.database_choice import choose
+from work_data_hub.io.schema.alembic_bridge.database_choice import choose, told
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.locks.retries import Retries
 from work_data_hub.io.schema.locks.run_lock import run_lock
@@ -27,7 +27,6 @@ from work_data_hub.io.schema.run.guard import RunGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import Connection, Engine
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
-    from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions, Request
+    from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
@@ -56,7 +55,7 @@ def change(configuration: Configuration, ending: Ending) -> None:
     if request.place is not None:
         request.place(url)
         return request.report(ending.progress, url)
-    with _opened(choice, request) as connection, ExitStack() as stack:
+    with _opened(choice, environment) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
         side_engine, tell = engine.create_engine(url), request.observer.waiting
         view = configuration.view(connection, choice.target, choice.settings)
@@ -109,11 +108,15 @@ def _tried(run: Callable[[], None], connection: Connection, ending: Ending) -> t
     return try_out(run, connection, ending.progress)
 
 
-def _opened(choice: DatabaseChoice, request: Request) -> AbstractContextManager[Connection]:
-    may_create = request.loading is None
-    if not may_create and choice.connection is None and not engine.exists(choice.target.url):
-        raise UsageError(f"there is no database {choice.target}", hint="run `wdh db upgrade` first")
-    return choice.open(wait_seconds=choice.settings.connect_wait)
+@contextmanager
+def _opened(choice: DatabaseChoice, environment: EnvironmentContext) -> Iterator[Connection]:
+    config, target = environment.config, choice.target
+    may_create = request_of(config).loading is None
+    if not may_create and choice.connection is None and not engine.exists(target.url):
+        raise UsageError(f"there is no database {target}", hint="run `wdh db upgrade` first")
+    wait_seconds = choice.settings.connect_wait
+    with told(config, target.url), choice.open(wait_seconds=wait_seconds) as connection:
+        yield connection
 
 
 @contextmanager

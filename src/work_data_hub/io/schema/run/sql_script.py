@@ -145,7 +145,8 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
         transactional_ddl=True,
         **options,
     )
-    with environment.begin_transaction():
+    config, url = environment.config, choice.target.url
+    with database_choice.told(config, url), environment.begin_transaction():
         environment.run_migrations()
 
 
