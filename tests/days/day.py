@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import shlex
 import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
     from tests.warm_python import Program, WarmPythons
 
-_SCRIPTS = Path(sys.executable).parent
 _PROGRAMS = {
     "wdh": ("-m", "work_data_hub"),
     "alembic": ("-m", "alembic"),
@@ -62,17 +60,10 @@ class Said:
             for found in _IN_HINT.finditer(line)
         ]
 
-    def hint(self, of: str, **words: str) -> str:
-        """Return the command that it names with this text in it.
-
-        Args:
-            of: a part of the command that is meant, where there are several.
-            words: what a person puts in the place of a word in capitals, such as NAME.
-        """
+    def hint(self, of: str) -> str:
+        """Return the one command that it names with this text in it, to be typed as it stands."""
         (command,) = {each for each in self.hints if of in each} or {""}
         assert command, f"no {of!r} among {self.hints}\n{self}"
-        for word, meant in words.items():
-            command = re.sub(rf"\b{word}\b", meant, command)
         left = set(_WORD.findall(re.sub(r"[A-Z_]+=", "", command)))
         assert not left, f"{command!r}: what is {left}?"
         return command
@@ -155,8 +146,8 @@ class Person:
             assert time.monotonic() < deadline, f"there is no {file}"
             time.sleep(0.01)
 
-    def writes(self, pattern: str, upgrade: str, downgrade: str = "pass") -> str:
-        """Write what a revision does in place of what its template says; return its id.
+    def writes(self, pattern: str, upgrade: str, downgrade: str) -> None:
+        """Write what a revision does in place of what its template says.
 
         Args:
             pattern: of the file's name, which one file has.
@@ -175,8 +166,6 @@ class Person:
             for name, body in (("upgrade", upgrade), ("downgrade", downgrade))
         )
         file.write_text(head + bodies.rstrip() + "\n", encoding="utf-8")
-        (revision,) = re.findall(r"^revision[^=]*= ['\"](\S+)['\"]", head, re.MULTILINE)
-        return str(revision)
 
     @staticmethod
     def _program(words: list[str], at: str = "") -> list[str]:

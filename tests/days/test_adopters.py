@@ -143,7 +143,7 @@ def test_it_is_adopted_worked_with_and_plain_alembic_s_again(
     assert schema(url) == before
     pending = adopter.types(f"wdh db status --check{config}", exits=1)
     adopter.types(pending.hint("upgrade") + config)
-    adopter.types(f"wdh db status --check{config}")
+    assert schema(url) == after
 
     adopter.types(f"wdh db eject{config}")
     assert "env.py" not in adopter.types(changes).out
