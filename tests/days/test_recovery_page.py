@@ -238,7 +238,7 @@ def holder(person: Person) -> Iterator[psycopg.Connection]:
 def test_a_revision_without_its_locks(
     person: Person, page: Page, holder: psycopg.Connection
 ) -> None:
-    person.writes("*_add_customers.py", "op.execute('ALTER TABLE orders ADD extra int')")
+    person.writes("*_add_customers.py", "op.execute('ALTER TABLE orders ADD extra int')", "pass")
     said = person.types("WDH_LOCK_TIMEOUT=0.1 WDH_LOCK_DEADLINE=0.3 wdh db upgrade", exits=6)
     assert f"{holder.info.backend_pid}" in said.err
     holder.rollback()
