@@ -13,7 +13,7 @@ QUICK := cli/test_bad_input.py cli/verbs config contract domain io/runs \
 	authoring/test_verification.py database first_look record revisions sqlite \
 	test_migration_runner.py)
 
-.PHONY: help install run test quick lint check fuzz mutants clean
+.PHONY: help install run test quick lint check fuzz mutants pictures clean
 
 help: ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -53,6 +53,10 @@ fuzz: install ## run the fuzzers for long; SEED=N draws the same again
 
 mutants: install ## mutate the rooms that carry promises, at random, and see what no test notices
 	$(BIN)/python tests/mutants.py --count $(or $(COUNT),100)
+
+pictures: install ## draw the pictures of the pages: the wings, and a session on a terminal
+	$(BIN)/python scripts/draw_architecture.py
+	$(BIN)/python scripts/draw_terminal.py
 
 clean: ## remove the virtual environment and the caches
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .mutants build dist

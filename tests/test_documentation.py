@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import platform
 import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -183,3 +185,19 @@ def test_the_picture_and_the_tables_of_the_tour_are_what_the_code_is() -> None:
         [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
     )
     assert process.returncode == 0, f"{process.stdout}run python scripts/draw_architecture.py"
+
+
+def test_the_picture_of_a_terminal_is_what_the_commands_show() -> None:
+    script = REPOSITORY / "scripts" / "draw_terminal.py"
+    process = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, f"{process.stdout}{process.stderr}"
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for theme in ("light", "dark"):
+        picture = REPOSITORY / "docs" / f"terminal-{theme}.svg"
+        assert f"docs/{picture.name}" in readme
+        text = picture.read_text(encoding="utf-8")
+        assert "nothing is pending" in text.replace("&#160;", " ")
+        for private in (tempfile.gettempdir(), str(Path.home()), platform.node()):
+            assert f"{private}/" not in text

@@ -41,6 +41,10 @@ TOPICS = {
     "adopting": Topic("a database that was there before", _GUIDE, "Adopting an existing database"),
     "deploys": Topic("start scripts, containers, pipelines, rights", "deploys.md", "Deploys"),
     "recovery": Topic("the way out, by exit code", "recovery.md", "Recovery"),
+    "recorded-runs": Topic(
+        "record a pipeline's runs", "recorded-runs.md", "Record your pipeline's runs"
+    ),
+    "test-databases": Topic("databases for tests", "test-databases.md", "Test databases"),
     "glossary": Topic("the words, and the field's words for them", "glossary.md", "Glossary"),
     "sqlite": Topic("what differs on SQLite", _GUIDE, "SQLite differences"),
 }
