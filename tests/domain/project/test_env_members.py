@@ -135,6 +135,13 @@ def test_an_engine_of_a_template_is_not_named(engine: str) -> None:
         assert ("sqlite" in found.text) == ("sqlite" in engine)
 
 
+def test_of_two_engines_each_is_looked_at() -> None:
+    engine = "create_engine('sqlite:///a.db') if TESTS else create_engine('sqlite:///b.db')"
+    said = lost(env(first=f"engine = {engine}", around="engine.connect()"))
+    assert "one of several URLs: 'sqlite:///a.db'" in said
+    assert "one of several URLs: 'sqlite:///b.db'" in said
+
+
 @pytest.mark.parametrize("maker", ["create_engine", "create_async_engine", "engine_from_config"])
 def test_an_engine_whose_url_is_not_seen_would_be_lost(maker: str) -> None:
     assert "the engine is made of other options" in lost(env(around=f"{maker}(**options)"))

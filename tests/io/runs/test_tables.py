@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -220,3 +221,13 @@ def test_every_foreign_key_is_indexed_and_every_constraint_is_named() -> None:
         leading = {tuple(index.columns.keys())[:1] for index in table.indexes}
         assert all((key.parent.name,) in leading for key in table.foreign_keys)
         assert all(constraint.name for constraint in table.constraints)
+
+
+@pytest.mark.parametrize(
+    "name", ["config", "io.runs", "io.schema.migration_runner", "io.schema.record.framework_tables"]
+)
+def test_every_name_that_a_package_publishes_is_there(name: str) -> None:
+    published = import_module(f"work_data_hub.{name}")
+    assert published.__all__
+    for each in published.__all__:
+        assert getattr(published, each) is not None
