@@ -34,6 +34,13 @@ if TYPE_CHECKING:
         help="an applied revision whose edited file is accepted; may be repeated",
     ),
     argument(
+        "--allow-commit",
+        action="append",
+        default=[],
+        metavar="ID",
+        help="a released revision that may commit in its middle; may be repeated",
+    ),
+    argument(
         "--dry-run", action="store_true", help="run it and take it back; says what cannot be tried"
     ),
     examples=(
@@ -56,7 +63,9 @@ def upgrade(call: Namespace) -> Answer:
             return _done(standing.address.masked(), versions, versions, [], {})
     if call.dry_run:
         return _try(call, ini)
-    return run_verb(call, ini, resolved=call.resolved, accept=call.accept)
+    return run_verb(
+        call, ini, resolved=call.resolved, accept=call.accept, allow_commit=call.allow_commit
+    )
 
 
 def _try(call: Namespace, ini: Path) -> Answer:
@@ -147,7 +156,7 @@ def run_verb(call: Namespace, ini: Path, **permissions: Any) -> Answer:
     ),
 )
 def sql(call: Namespace) -> Answer:
-    """Print the SQL of an upgrade or of a downgrade."""
+    """Print the SQL of an upgrade or of a downgrade: secrets in it as the revisions have them."""
     from work_data_hub.io.schema import migration_runner
 
     script = migration_runner.sql(

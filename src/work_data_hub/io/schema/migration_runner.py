@@ -74,6 +74,7 @@ def upgrade(
     ephemeral: bool = False,
     resolved: str | None = None,
     accept: Sequence[str] = (),
+    allow_commit: Sequence[str] = (),
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -86,6 +87,7 @@ def upgrade(
         ephemeral: record a database that is not recorded yet as a throw-away one, for tests.
         resolved: an interrupted revision that was undone by hand.
         accept: applied revisions whose edited or vanished file is accepted.
+        allow_commit: released revisions that may commit in their middle.
         alembic_ini: the project.
         observer: is told of every step and every wait; the log when it is left out.
 
@@ -101,7 +103,8 @@ def upgrade(
         LockTimeoutError: another run did not end in time.
         MigrationFailedError: a revision failed and was rolled back; those before it stay.
     """
-    permissions = Permissions(ephemeral=ephemeral, resolved=resolved, accept=tuple(accept))
+    accepted, allowed = tuple(accept), tuple(allow_commit)
+    permissions = Permissions(None, None, resolved, accepted, allowed, ephemeral)
     request = Request.of(database_url, permissions, observer)
     return _run(request, command.upgrade, revision, alembic_ini)
 

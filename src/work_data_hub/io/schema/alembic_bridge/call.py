@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
-X_ARGUMENTS = ("database_url", "confirm", "record_environment", "resolved", "accept")
+X_ARGUMENTS = (
+    *("database_url", "confirm", "record_environment", "resolved", "accept"),
+    "allow-commit",
+)
 
 
 class Kind(Enum):
@@ -116,14 +119,18 @@ def permissions_of(environment: EnvironmentContext) -> Permissions:
             f"{wanted!r} is no environment class",
             hint=f"use one of {', '.join(ENVIRONMENT_CLASSES)}",
         )
-    accept = tuple(name for name in given.get("accept", "").split(",") if name)
     return replace(
         request,
         confirm=given.get("confirm", request.confirm),
         record_environment=wanted,
         resolved=given.get("resolved", request.resolved),
-        accept=accept or request.accept,
+        accept=_names(given.get("accept", "")) or request.accept,
+        allow_commit=_names(given.get("allow-commit", "")) or request.allow_commit,
     )
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(name for name in listed.split(",") if name)
 
 
 def x_arguments(environment: EnvironmentContext) -> dict[str, str]:

@@ -36,6 +36,7 @@ class Permissions:
         record_environment: the environment class that shall be recorded.
         resolved: an interrupted revision that a person has put right.
         accept: applied revisions whose edited or vanished file is accepted.
+        allow_commit: revisions that may commit in their middle.
         ephemeral: a database that is not recorded yet is a throw-away one.
         dry_run: the run is taken back.
     """
@@ -44,6 +45,7 @@ class Permissions:
     record_environment: EnvironmentClass | None = None
     resolved: str | None = None
     accept: tuple[str, ...] = ()
+    allow_commit: tuple[str, ...] = ()
     ephemeral: bool = False
     dry_run: bool = False
 

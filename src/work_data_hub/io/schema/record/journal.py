@@ -138,7 +138,12 @@ class Journal:
         self._connection.exec_driver_sql(self._insert, self._parameters(row))
 
     def add_last(
-        self, step: Step, started_at: datetime, source: SourceMark | None, settings: str
+        self,
+        step: Step,
+        started_at: datetime,
+        source: SourceMark | None,
+        settings: str,
+        detail: str | None,
     ) -> str:
         """Add the row of a step that is done, as the last statement of it (PostgreSQL).
 
@@ -148,11 +153,12 @@ class Journal:
             source: what was run.
             settings: of the session, as JSON by name; those that the step changed, in whatever
                 way, are put back in the same round trip.
+            detail: what there is to say of it.
 
         Returns:
             The id of the transaction.
         """
-        row = self._row(step.revision, step.direction, "done", started_at, source, None)
+        row = self._row(step.revision, step.direction, "done", started_at, source, detail)
         query = f"{_PUT_BACK} {self._insert} {_SAY_WHICH}"
         parameters = {**self._parameters(row), "settings": settings}
         return str(self._connection.exec_driver_sql(query, parameters).scalar_one())

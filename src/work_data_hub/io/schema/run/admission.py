@@ -42,7 +42,7 @@ class Admission:
         permissions: what the caller confirmed or asked for beside the run itself.
 
     Attributes:
-        target: as it was given.
+        target, permissions: as they were given.
         repeated: where the first step repeats an interrupted one, the indexes that it has built.
     """
 
@@ -54,7 +54,7 @@ class Admission:
         self.marks = Marks(view.connection, facts.schema, view.history)
         self.journal = Journal(view.connection, facts.schema, view.history, facts.user)
         self.target = target
-        self._permissions = permissions
+        self.permissions = permissions
         self.repeated: tuple[ConcurrentIndex, ...] | None = None
 
     @classmethod
@@ -72,7 +72,7 @@ class Admission:
     @property
     def patience(self) -> float:
         """For how many seconds a step that did not get its locks is tried again."""
-        return 0.0 if self._permissions.dry_run else self.view.settings.lock_deadline
+        return 0.0 if self.permissions.dry_run else self.view.settings.lock_deadline
 
     def refuse_strangers(self) -> None:
         """Refuse a session of another class, and a database of which that cannot be known.
@@ -93,7 +93,7 @@ class Admission:
             RefusedError: with the way out.
         """
         protection.refuse(
-            protection.check_destructive(self.target, operation, self._permissions.confirm)
+            protection.check_destructive(self.target, operation, self.permissions.confirm)
         )
 
     def refuse_loading(self, file: str) -> None:
@@ -102,7 +102,7 @@ class Admission:
         Raises:
             RefusedError: with the way out.
         """
-        protection.refuse(protection.check_loading(self.target, file, self._permissions.confirm))
+        protection.refuse(protection.check_loading(self.target, file, self.permissions.confirm))
 
     def refuse_reset(self) -> None:
         """Refuse to drop everything, unless the database is dev or a throw-away one.
@@ -119,9 +119,7 @@ class Admission:
         Raises:
             RefusedError: the database was not confirmed.
         """
-        protection.refuse(
-            protection.check_recording(self.target, wanted, self._permissions.confirm)
-        )
+        protection.refuse(protection.check_recording(self.target, wanted, self.permissions.confirm))
         before = self.target.identity.environment if self.target.identity else "nothing"
         connection = self.view.connection
         with connection.begin():
@@ -152,19 +150,19 @@ class Admission:
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
         past = Past(self.view, self.journal, is_own=self.target.is_own)
-        entries = past.look_back(context.get_current_heads(), plan, self._permissions.accept)
-        if not self._permissions.dry_run:
+        entries = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
+        if not self.permissions.dry_run:
             self.view.connection.commit()
         return _timed(plan, entries)
 
     def _clear_up(self, plan: Plan) -> None:
         """Clear up what an interrupted revision left, which a dry run cannot take back."""
-        if self._permissions.dry_run:
+        if self.permissions.dry_run:
             if interrupted := self.marks.read():
                 raise interrupted.as_fault()
             return
         self.repeated = recovery.clear_up(
-            self.marks, plan, self._permissions.resolved, self.patience
+            self.marks, plan, self.permissions.resolved, self.patience
         )
 
     @property
@@ -175,7 +173,7 @@ class Admission:
     @property
     def _class_at_first(self) -> EnvironmentClass:
         """What a database that is not recorded yet would be recorded as."""
-        return "ephemeral" if self._permissions.ephemeral else self.view.settings.environment
+        return "ephemeral" if self.permissions.ephemeral else self.view.settings.environment
 
     def _record_identity(self) -> None:
         first = identity.new_identity(self._class_at_first, self.facts.pin)

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.run.plan import Remainder, Step
     from work_data_hub.io.schema.locks.run_lock import Lock
-    from work_data_hub.io.schema.record.journal import SourceMark
+    from work_data_hub.io.schema.record.journal import Journal, SourceMark
     from work_data_hub.io.schema.run.admission import Admission
+
+
+_ALLOWED = "it left its transaction, as allow-commit lets it"
 
 
 class _Attempt(NamedTuple):
@@ -71,6 +74,7 @@ class RunGuard:
         self._texts = AppliedTexts() if admission.environment == "dev" else None
         self._blockers = BlockerWatch(engine, settings.lock_timeout, tell)
         self._attempt: _Attempt | None = None
+        self._may_commit = False
         self._transaction: Transaction | None = None
 
     @contextlib.contextmanager
@@ -105,26 +109,24 @@ class RunGuard:
         pid = self._session.begin_revision()
         self._rebuild.begin_revision()
         self._partial.begin(step, context, self._admission.repeated)
+        self._may_commit = step.revision in self._admission.permissions.allow_commit
+        allowed = context.autocommit_block if self._may_commit else None
+        self._transaction_watch.commits.begin(step.revision, allowed)
         self._transaction_watch.begin(self._rebuild, self._partial)
         self._blockers.begin(str(step), pid, lambda: not self._partial.was_outside)
 
     def applied(self, **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
         assert self._attempt is not None
-        step, source, started_at = self._attempt
         if not self._partial.was_outside:
             _refuse_rollback(self._transaction)
+        is_postgresql = self._connection.dialect.name == "postgresql"
         with self._transaction_watch.unheard():
             self._rebuild.end_revision()
-            if self._connection.dialect.name == "postgresql":
-                settings = self._session.at_the_end
-                xact_id = self._journal.add_last(step, started_at, source, settings)
-                self._transaction_watch.verify_same(xact_id)
-            else:
-                self._transaction_watch.verify_same()
-                self._journal.add(
-                    step.revision, step.direction, started_at=started_at, source=source
-                )
+            settings = self._session.at_the_end if is_postgresql else None
+            detail = _ALLOWED if self._partial.was_outside and self._may_commit else None
+            xact_id = _write_journal(self._journal, self._attempt, settings, detail)
+            self._transaction_watch.verify_same(xact_id)
         self._partial.end()
 
     def finish(self) -> None:
@@ -189,6 +191,17 @@ class RunGuard:
         """Say who held the locks."""
         seen = self._blockers.seen
         return f"held by {seen or 'no session that was seen: a prepared transaction, perhaps'}"
+
+
+def _write_journal(
+    journal: Journal, attempt: _Attempt, settings: str | None, detail: str | None
+) -> str | None:
+    """Write the row of a step that is done; return the id of its transaction (PostgreSQL)."""
+    step, source, started_at = attempt
+    if settings is not None:
+        return journal.add_last(step, started_at, source, settings, detail)
+    journal.add(step.revision, step.direction, started_at=started_at, source=source, detail=detail)
+    return None
 
 
 def _refuse_rollback(transaction: Transaction | None) -> None:

@@ -14,10 +14,9 @@ from work_data_hub.domain.sql.statement import (
     controls_transaction,
     only_reads,
 )
-from work_data_hub.errors import RefusedError
-from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.run.driver_watch import heard, told_of, trace, traced
 from work_data_hub.io.schema.run.listeners import Listeners
+from work_data_hub.io.schema.run.revision_commits import RevisionCommits, refusal
 from work_data_hub.io.schema.run.transaction_state import TransactionState
 
 if TYPE_CHECKING:
@@ -41,6 +40,7 @@ class TransactionWatch:
         connection: the connection of the run.
 
     Attributes:
+        commits: that the revision makes itself.
         transaction: that the revision is in.
         hears_all: whether the driver tells of every statement, not SQLAlchemy alone.
         is_outside: whether the revision is in an autocommit block.
@@ -53,6 +53,7 @@ class TransactionWatch:
         self.transaction = TransactionState(connection, self.unheard)
         self._listeners = Listeners()
         self._is_hearing, self._may_commit = True, False
+        self.commits = RevisionCommits(connection, self.transaction)
         self.hears_all = self.is_outside = self.was_ended = self.went_past = False
 
     @contextmanager
@@ -61,6 +62,7 @@ class TransactionWatch:
         with (
             told_of(self._connection, "commit", self._refuse_commit),
             told_of(self._connection, "rollback", self.transaction.was_rolled_back),
+            self.commits.waiting(lambda: not self._may_commit and self._is_heard()),
             heard(self._connection, self) as self.hears_all,
             traced(self._connection, self._traced),
         ):
@@ -96,6 +98,7 @@ class TransactionWatch:
     @contextmanager
     def leaving(self, block: Any) -> Iterator[None]:
         """Let Alembic end the transaction for an autocommit block, and begin another behind it."""
+        self.commits.is_due = False
         with self.unheard():
             self._listeners.before_commit()
         self._may_commit = True
@@ -114,6 +117,7 @@ class TransactionWatch:
         Args:
             xact_id: its id now (PostgreSQL).
         """
+        self.commits.refuse_due()
         self._refuse_ended(if_so=self.was_ended or self.transaction.is_another(xact_id))
 
     def before(self, statement: str) -> str:
@@ -121,8 +125,9 @@ class TransactionWatch:
         if not self._is_heard():
             return statement
         if not self.is_outside:
+            self.commits.refuse_due()
             if _controls(statement, self.transaction.dialect):
-                self._refuse_commit(self._connection)
+                self.commits.refuse(statement)
             self._refuse_ended(if_so=self.transaction.has_ended)
         with self.unheard():
             statement = self._listeners.before(statement)
@@ -166,19 +171,13 @@ class TransactionWatch:
     def _refuse_commit(self, _connection: Connection) -> None:
         """Refuse a commit in the middle of a revision, before it happens."""
         if self._listeners and not self._may_commit:
-            # SQLAlchemy takes the transaction for ended when its commit raises.
-            driver_connection(self._connection).rollback()
-            self.transaction.was_rolled_back(self._connection)
-            raise _refusal(
-                "the revision ends its own transaction, so it could not be undone as a whole",
-                "remove the commit",
-            )
+            self.commits.refuse()
 
     def _refuse_ended(self, *, if_so: bool) -> None:
         """Refuse to go on when something has ended the transaction, however it did."""
         if if_so:
             self.was_ended = True
-            raise _refusal(
+            raise refusal(
                 "a statement of the revision ended its transaction", "look what of it is there"
             )
 
@@ -205,8 +204,3 @@ def _controls(text: str, dialect: Dialect) -> bool:
     return _MAY_CONTROL.search(text) is not None and any(
         controls_transaction(each.text, dialect) for each in split(text, dialect)
     )
-
-
-def _refusal(reason: str, way_out: str) -> RefusedError:
-    where = "what must run outside belongs into `with op.get_context().autocommit_block():`"
-    return RefusedError(reason, hint=f"{way_out}; {where}")
