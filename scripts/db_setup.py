@@ -79,6 +79,7 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     from work_data_hub.config import choose_database, get_settings
     from work_data_hub.io.schema import migration_runner
     from work_data_hub.io.schema.database.provisioning import ensure_database
+    from work_data_hub.io.schema.database.seed import refuse_unconfirmed
     from work_data_hub.io.schema.database.seed_file import read_seed_file
     from work_data_hub.io.schema.engine import connect
     from work_data_hub.io.schema.revisions.project_files import seed_file
@@ -93,6 +94,8 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     if arguments.downgrade is not None:
         run = migration_runner.downgrade(target.url, arguments.downgrade, confirm=arguments.confirm)
     else:
+        if path is not None:
+            refuse_unconfirmed(target.url, path, arguments.confirm)
         ensure_database(target.url)
         run = migration_runner.upgrade(target.url, arguments.revision)
     seeds = migration_runner.seed(target.url, path, confirm=arguments.confirm) if path else None

@@ -63,6 +63,30 @@ def test_one_call_creates_migrates_and_seeds_and_a_second_has_nothing_to_do(
     assert second["tables"] == result["tables"]
 
 
+@pytest.mark.parametrize("is_there", [True, False])
+def test_seeds_that_need_a_confirmation_are_refused_before_the_schema_is_touched(
+    sqlite_url: URL, db_setup: DbSetup, clean_environment: dict[str, str], is_there: bool
+) -> None:
+    environment = {**clean_environment, "ENVIRONMENT": "staging"}
+    file = Path(str(sqlite_url.database))
+    if is_there:
+        named = ("--database-url", written(sqlite_url))
+        for more in ((), ("--downgrade", "base", "--confirm", file.name)):
+            made = db_setup(environment, *named, *more)
+            assert made.returncode == 0, made.stderr
+    arguments = ("--database-url", written(sqlite_url), "--seed")
+    refused = db_setup(environment, *arguments)
+    assert refused.returncode == 4
+    assert f"--confirm {file.name}" in refused.stderr
+    if is_there:
+        with connect(sqlite_url, read_only=True) as connection:
+            assert not sa.inspect(connection).has_table("pipeline_executions")
+    else:
+        assert not file.exists()
+    done = db_setup(environment, *arguments, "--confirm", file.name)
+    assert done.returncode == 0, done.stderr
+
+
 def test_people_see_where_the_database_is_and_what_is_in_it(
     sqlite_url: URL, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:

@@ -106,6 +106,11 @@ def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal |
             " nothing would tell of it",
             "run `wdh db upgrade` first",
         )
+    return check_loading_later(target, file, confirmed)
+
+
+def check_loading_later(target: Target, file: str, confirmed: str | None) -> Refusal | None:
+    """Refuse before a run what ``check_loading`` would refuse behind it."""
     return _unless_confirmed(target, f"loading {file} changes rows", confirmed)
 
 
@@ -200,6 +205,8 @@ def _class_of(target: Target) -> str:
         return f"has a record that cannot be read ({target.hidden[0].table}), so it counts as prod"
     if target.identity is not None:
         return f"is {target.effective_environment}"
+    if target.is_local:
+        return f"would be recorded as {target.session}"
     return "carries no identity and is not on this machine, so it counts as prod"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.config import Config
 
+from work_data_hub.cli.command import main
 from work_data_hub.domain.project.env_rewrite import new_env
 from work_data_hub.errors import RefusedError, UnusualEnvError, UsageError
 from work_data_hub.io.schema import migration_runner
@@ -163,6 +164,25 @@ def test_what_cannot_be_replaced_is_refused_and_nothing_is_changed(
         set_up(project)
     (project / "other.ini").rename(project / "alembic.ini")
     assert contents(project) == before
+
+
+def test_an_encoding_that_cannot_write_a_revision_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_up(tmp_path)
+    ini = tmp_path / "alembic.ini"
+    written = ini.read_text()
+    ini.write_text(written.replace("[alembic]", "[alembic]\noutput_encoding = nonsense", 1))
+    monkeypatch.chdir(tmp_path)
+    assert main(["db", "new", "one"]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert "output_encoding in alembic.ini" in said[0]
+    assert not list(tmp_path.rglob("*one*.py"))
+    ini.write_text(written.replace("[alembic]", "[alembic]\noutput_encoding = utf-8", 1))
+    assert main(["db", "new", "one"]) == 0
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has other rights")

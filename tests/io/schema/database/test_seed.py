@@ -22,7 +22,7 @@ from work_data_hub.io.schema.engine import connect, create_engine
 from work_data_hub.io.schema.locks.run_lock import run_lock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from sqlalchemy.engine import URL
@@ -179,3 +179,16 @@ def test_no_file_of_a_database_is_made_for_seeds(sqlite_url: URL, file: Path) ->
     with pytest.raises(UsageError, match="there is no database"):
         migration_runner.seed(sqlite_url, file)
     assert not (file.parent / "database.db").exists()
+
+
+def test_seeds_have_the_time_outs_of_the_role_until_the_file_says_otherwise(
+    give_settings: Callable[..., URL], tmp_path: Path
+) -> None:
+    url = give_settings(statement_timeout="'200ms'")
+    path = tmp_path / "rows.sql"
+    path.write_text("SELECT pg_sleep(0.5);", encoding="utf-8")
+    migration_runner.upgrade(url)
+    with pytest.raises(SeedFailedError, match="statement timeout"):
+        migration_runner.seed(url, path)
+    path.write_text("SET LOCAL statement_timeout = 0; SELECT pg_sleep(0.5);", encoding="utf-8")
+    migration_runner.seed(url, path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,7 +13,8 @@ from alembic.config import Config
 
 from work_data_hub.config import get_settings
 from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.engine import connect, create_engine
+from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
 from work_data_hub.io.schema.run.session_settings import KEPT, milliseconds
 
 if TYPE_CHECKING:
@@ -223,3 +225,30 @@ def test_the_shortest_lock_time_out_is_one(
         "\"SELECT current_setting('lock_timeout')\").scalar() == '1ms'"
     )
     run_alembic(make_history([revision_body(code)]), postgresql_url, "upgrade", "head")
+
+
+def test_a_run_that_waits_for_another_is_not_ended_as_an_idle_session(
+    give_settings: Callable[..., URL], make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    url = give_settings(idle_session_timeout="'300ms'")
+    project = make_history([revision_body("op.execute('CREATE TABLE made (id integer)')")])
+    holder = AdvisoryLock(create_engine(url), "public.alembic_version")
+    assert holder.try_to_take()
+    release = threading.Timer(1.5, holder.release)
+    release.start()
+    run_alembic(project, url, "upgrade", "head")
+    release.join()
+    with connect(url) as connection:
+        assert sa.inspect(connection).has_table("made")
+
+
+def test_a_callers_connection_gets_its_idle_limit_back(
+    give_settings: Callable[..., URL], make_history: Any, revision_body: Any
+) -> None:
+    url = give_settings(idle_session_timeout="'30s'")
+    project = make_history([revision_body("pass")])
+    with connect(url) as connection:
+        config = Config(str(project / "alembic.ini"), attributes={"connection": connection})
+        command.upgrade(config, "head")
+        query = "SELECT current_setting('idle_session_timeout')"
+        assert connection.exec_driver_sql(query).scalar() == "30s"

@@ -112,6 +112,11 @@ def _fault_of_a_kind(error: Exception, scripts: ScriptDirectory) -> WorkDataHubE
             f"a revision builds on {error.args[0]!r}, of which there is no file",
             hint="restore that file, or correct down_revision or depends_on",
         )
+    if isinstance(error, LookupError) and "pyfiles.py" in _raised_in(error):
+        return UsageError(
+            f"a file cannot be written as output_encoding in alembic.ini says: {first_line(error)}",
+            hint="set output_encoding = utf-8, or leave it out",
+        )
     if isinstance(error, ImportError) and _raised_in(error)[1:] == ("util", "pyfiles.py"):
         return UsageError(
             f"there is no env.py in {scripts.dir}", hint="restore it, or correct script_location"

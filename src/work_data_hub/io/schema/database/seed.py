@@ -8,17 +8,23 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from work_data_hub.config import get_settings
+from work_data_hub.config.database_url import database_of
+from work_data_hub.domain.record.target import Target
 from work_data_hub.domain.revisions.digest import digest
+from work_data_hub.domain.run import protection
 from work_data_hub.errors import (
     RunInterrupted,
     RunInterruptedError,
     SeedFailedError,
     UsageError,
 )
+from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions, Request
 from work_data_hub.io.schema.database.seed_file import SeedResult, load_seeds, read_seed_file
 from work_data_hub.io.schema.record.facts import read_facts
+from work_data_hub.io.schema.record.identity import read_target
 from work_data_hub.io.schema.record.journal import SourceMark, journal_of
 from work_data_hub.io.schema.revisions import project_files
 
@@ -63,6 +69,33 @@ def seed(
     commands.change_beside(request, ini).reported()
     assert loading.result is not None
     return loading.result
+
+
+def refuse_unconfirmed(url: URL, file: Path, confirm: str | None) -> None:
+    """Refuse a seed of a database that shall be made or migrated first, before that is done.
+
+    Args:
+        url: of the database, which need not be there.
+        file: that shall be loaded.
+        confirm: the name of the database, which staging and prod require.
+
+    Raises:
+        RefusedError: the database is staging or prod and was not named.
+        DatabaseUnavailableError: it does not answer.
+    """
+
+    def target(view: DatabaseView) -> Target:
+        facts = read_facts(view.connection, view.history, view.schema)
+        return read_target(view.connection, facts, view.settings.environment)
+
+    file_of_it = engine.sqlite_file(url)
+    is_there = engine.is_listed(url) if file_of_it is None else engine.exists(url)
+    if is_there:
+        found = commands.seen(target, url, None)
+    else:
+        name = database_of(url) or "" if file_of_it is None else file_of_it.name
+        found = Target(name, is_local=True, identity=None, session=get_settings().environment)
+    protection.refuse(protection.check_loading_later(found, file.name, confirm))
 
 
 class _Seeding:

@@ -28,6 +28,11 @@ _NO_TIMEOUTS = """
     SELECT set_config(name, '0', true) FROM pg_settings
      WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout')
 """
+# Between two tries the session is idle. One that a transaction pooler lends is not ours to set.
+_NEVER_IDLE = """
+    SELECT set_config(name, '0', false) FROM pg_settings
+     WHERE name = 'idle_session_timeout' AND pg_backend_pid() = %s
+"""
 _HOLDER = """
     SELECT a.pid, a.usename, a.application_name, host(a.client_addr),
            extract(epoch FROM clock_timestamp() - a.xact_start)
@@ -127,6 +132,7 @@ class AdvisoryLock:
         runner = this_runner()
         name = f"run lock of {runner.os_user}@{runner.host}, process {os.getpid()}"
         self._connection.execute("SELECT set_config('application_name', %s, false)", (name[:63],))
+        self._connection.execute(_NEVER_IDLE, (self._connection.info.backend_pid,))
         self._connection.commit()
 
 

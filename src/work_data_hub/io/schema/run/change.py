@@ -24,6 +24,7 @@ from work_data_hub.io.schema.run.admission import Admission
 from work_data_hub.io.schema.run.as_applied import as_applied
 from work_data_hub.io.schema.run.executor import Execution
 from work_data_hub.io.schema.run.guard import RunGuard
+from work_data_hub.io.schema.run.session_settings import kept_while_idle
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -128,10 +129,19 @@ def _locked(
     Which table that is depends on the role's search path: the lock is named by where it was found.
     While it was waited for, another run may have made one elsewhere on that path.
     """
-    schema = view.schema
     # SQLite has no search path, and the question would wait for the revision of another run.
-    if view.connection.dialect.name != "sqlite":
-        schema = read_facts(view.connection, view.history, view.schema).schema
+    if view.connection.dialect.name == "sqlite":
+        yield from _taken(view, view.schema, side_engine, tell)
+        return
+    facts = read_facts(view.connection, view.history, view.schema)
+    view.connection.rollback()
+    with kept_while_idle(view.connection, facts.backend_pid):
+        yield from _taken(view, facts.schema, side_engine, tell)
+
+
+def _taken(
+    view: DatabaseView, schema: str | None, side_engine: Engine, tell: Callable[[str], None]
+) -> Iterator[tuple[Lock, DatabaseFacts]]:
     while True:
         view.connection.rollback()
         name, wait = f"{schema or ''}.{view.history}", view.settings.run_lock_wait

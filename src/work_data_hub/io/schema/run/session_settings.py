@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from sqlalchemy.engine import Connection
 
@@ -54,6 +55,8 @@ _SWITCHED_OFF = (
 _READ = sa.text(
     "SELECT name, current_setting(name, true) FROM unnest(CAST(:names AS text[])) AS name"
 )
+_IDLE = "idle_session_timeout"
+_IDLE_LIMIT = f"SELECT current_setting('{_IDLE}', true)"
 _WRITE = sa.text(
     "SELECT set_config(key, value, :is_local) FROM json_each_text(CAST(:settings AS json))"
     " WHERE current_setting(key, true) IS DISTINCT FROM value"
@@ -100,9 +103,7 @@ class SessionSettings:
         """Read what the session has, and set the time-outs for the run; commits."""
         if self._backend_pid is None:
             return
-        # A pooler greets with a process number of its own making.
-        raw = driver_connection(self._connection)
-        self._is_pooled = raw.info.backend_pid != self._backend_pid
+        self._is_pooled = _is_pooled(self._connection, self._backend_pid)
         rows = self._connection.execute(_READ, {"names": list(KEPT)})
         self._found = {name: value for name, value in rows if value is not None}
         known = self._time_outs.keys() & self._found.keys()  # transaction_timeout: PostgreSQL 17
@@ -141,6 +142,40 @@ class SessionSettings:
 
     def _write(self, settings: Mapping[str, str], *, is_local: bool) -> None:
         self._connection.execute(_WRITE, {"settings": json.dumps(settings), "is_local": is_local})
+
+
+@contextmanager
+def kept_while_idle(connection: Connection, backend_pid: int | None) -> Iterator[None]:
+    """Let the server not end a session that has nothing to do for a while; commits.
+
+    Behind a transaction pooler it is the pooler's session, and not idle on our account.
+
+    Args:
+        connection: not in a transaction.
+        backend_pid: the server process that answers; None on SQLite.
+    """
+    if backend_pid is None or _is_pooled(connection, backend_pid):
+        yield
+        return
+    found = connection.exec_driver_sql(_IDLE_LIMIT).scalar()
+    is_limited = found not in (None, "0")  # PostgreSQL has it since 14
+    settings = {"settings": json.dumps({_IDLE: "0"}), "is_local": False}
+    if is_limited:
+        connection.execute(_WRITE, settings)
+    connection.commit()
+    try:
+        yield
+    finally:
+        if is_limited:
+            with suppress(sa.exc.DBAPIError):
+                connection.rollback()
+                connection.execute(_WRITE, {**settings, "settings": json.dumps({_IDLE: found})})
+                connection.commit()
+
+
+def _is_pooled(connection: Connection, backend_pid: int) -> bool:
+    """Whether a pooler answered, which greets with a process number of its own making."""
+    return bool(driver_connection(connection).info.backend_pid != backend_pid)
 
 
 def milliseconds(seconds: float) -> str:
