@@ -28,6 +28,7 @@ DECIDED_OPTIONS = frozenset(
 )
 # Those in whose place the package does the same, or more.
 _DONE_ANYWAY = {"connection", "dialect_opts", "dialect_name", "literal_binds", "url"}
+SEVERAL_DATABASES = "several databases"
 _SEVERAL = {"upgrade_token", "downgrade_token"}
 
 
@@ -101,7 +102,7 @@ class _Options:
             if name in {"transaction_per_migration", "transactional_ddl"}:
                 self._named.append((value.lineno, f"{name}: the package decides it"))
             elif name in _SEVERAL:
-                why = f"{name}: several databases, and the package guards one at a time"
+                why = f"{name}: {SEVERAL_DATABASES}, and the package guards one at a time"
                 self._lost.append((value.lineno, why))
             elif name in DECIDED_OPTIONS:
                 self._lost.append((value.lineno, f"{name}: the package decides it"))

@@ -75,6 +75,28 @@ def new_env() -> str:
     return "\n".join([*_beginning("context", "run"), "run(context, target_metadata=None)", ""])
 
 
+def env_of_several_databases() -> str:
+    """Return what stands in for the env.py of `alembic init -t multidb`: a run for each section."""
+    return "\n".join(
+        [
+            *_beginning("context", "run"),
+            "target_metadata = {}  # the tables of each database, by the name of its section",
+            "name = context.config.config_ini_section",
+            "tokens = (",
+            '    ("upgrade_token", f"{name}_upgrades"),',
+            '    ("downgrade_token", f"{name}_downgrades"),',
+            ")",
+            "run(",
+            "    context,",
+            "    target_metadata=target_metadata.get(name),",
+            '    migration_arguments={"engine_name": name},',
+            "    **dict(tokens),",
+            ")",
+            "",
+        ]
+    )
+
+
 def rewrite_env(source: bytes) -> EnvRewrite:
     """Return what an env.py becomes.
 

@@ -18,10 +18,9 @@ from work_data_hub.io.schema.alembic_bridge.call import (
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
-    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
@@ -32,6 +31,7 @@ def run(
     *,
     target_metadata: sa.MetaData | Sequence[sa.MetaData] | None = None,
     default_url: str | URL | None = None,
+    migration_arguments: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> None:
     """Do what Alembic was asked to do, with the package's guarantees.
@@ -49,6 +49,7 @@ def run(
             libraries, a list.
         default_url: the project's own database, where neither the caller nor DATABASE_URL says
             another; left out, it is ``sqlalchemy.url`` in alembic.ini.
+        migration_arguments: what each revision's ``upgrade`` and ``downgrade`` is called with.
         options: further options of Alembic's ``EnvironmentContext.configure``.
 
     Raises:
@@ -58,9 +59,12 @@ def run(
     environment = environment_of(context)
     ending = Ending(environment)
     with ending.faults_for_people():
+        from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+
         log_to_standard_error(environment.config)
         _refuse_replacements(options)
-        configuration = _configuration(environment, target_metadata, default_url, options)
+        given = _with_defaults({"target_metadata": target_metadata, **options})
+        configuration = Configuration(environment, given, default_url, migration_arguments or {})
         _answer(kind_of(environment), configuration, ending)
 
 
@@ -92,25 +96,17 @@ def _refuse_replacements(options: dict[str, Any]) -> None:
         )
 
 
-def _configuration(
-    environment: EnvironmentContext,
-    target_metadata: sa.MetaData | Sequence[sa.MetaData] | None,
-    default_url: str | URL | None,
-    options: dict[str, Any],
-) -> Configuration:
-    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
     from work_data_hub.io.schema.authoring import writer
 
-    given = {
+    return {
         "transaction_per_migration": True,
         # One revision file serves both engines: SQLite alters by batch.
         "render_as_batch": True,
         "render_item": writer.render_without_application_code,
         "compare_server_default": writer.compare_server_default,
-        "target_metadata": target_metadata,
         **options,
     }
-    return Configuration(environment, given, default_url)
 
 
 def _work_on_files(configuration: Configuration, ending: Ending) -> None:
@@ -121,4 +117,4 @@ def _work_on_files(configuration: Configuration, ending: Ending) -> None:
     # Alembic before 1.19 writes a DROP of its table when nothing is applied.
     unread = io.StringIO()
     configuration.apply(dialect_name="sqlite", as_sql=True, output_buffer=unread)
-    configuration.environment.run_migrations()
+    configuration.run_migrations()

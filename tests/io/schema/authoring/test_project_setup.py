@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import sqlalchemy as sa
 from alembic.config import Config
+from sqlalchemy.engine import URL
 
 from work_data_hub.cli.command import main
 from work_data_hub.domain.project.env_rewrite import new_env
@@ -18,12 +20,11 @@ from work_data_hub.errors import RefusedError, UnusualEnvError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.authoring.project_setup import BACKUP, set_up
 from work_data_hub.io.schema.authoring.verification import verify
+from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Callable
-
-    from sqlalchemy.engine import URL
 
     Alembic = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -164,6 +165,58 @@ def test_what_cannot_be_replaced_is_refused_and_nothing_is_changed(
         set_up(project)
     (project / "other.ini").rename(project / "alembic.ini")
     assert contents(project) == before
+
+
+def test_the_layout_of_several_databases_is_guarded_when_one_does_what_the_refusal_says(
+    make_project: Callable[[str], Path],
+    alembic: Alembic,
+    database_url: URL,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    project = make_project("multidb")
+    ini, env = project / "alembic.ini", project / "migrations/env.py"
+    new = ("revision", "-m", "first", "--rev-id", "one")
+    assert alembic(*new, cwd=project).returncode == 0
+    (revision,) = (project / "migrations/versions").glob("*.py")
+    text = revision.read_text()
+    for name in ("engine1", "engine2"):
+        made = f'op.create_table("of_{name}", sa.Column("id", sa.Integer))'
+        start = text.index(f"def upgrade_{name}")
+        text = text[:start] + text[start:].replace("    pass", f"    {made}", 1)
+    revision.write_text(text)
+    with pytest.raises(UnusualEnvError) as refusal:
+        set_up(project)
+    assert "[DEFAULT]" in refusal.value.hint
+    assert "--name SECTION" in refusal.value.hint
+    said = refusal.value.for_people()
+    env.write_text(said[said.index('"""Hand') :])  # as it is printed
+    options = ini.read_text().replace("[alembic]", "[DEFAULT]")
+    urls = {"engine1": database_url, "engine2": URL.create("sqlite", database=f"{tmp_path}/2.db")}
+    for shipped, name in (("dbname2", "engine2"), ("dbname", "engine1")):
+        written = urls[name].render_as_string(hide_password=False).replace("%", "%%")
+        options = options.replace(f"driver://user:pass@localhost/{shipped}", written)
+    ini.write_text(options)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.chdir(project)
+    for name, url in urls.items():
+        assert main(["db", "upgrade", "--name", name]) == 0
+        with connect(url) as connection:
+            tables = {*sa.inspect(connection).get_table_names()}
+        assert {"work_data_hub_journal", f"of_{name}"} <= tables
+        assert len([table for table in tables if table.startswith("of_")]) == 1
+        assert main(["db", "status", "--check", "--name", name]) == 0
+    # A new revision still has a function for each of them.
+    assert main(["db", "new", "second", "--name", "engine1"]) == 0
+    (second,) = (path for path in revision.parent.glob("*.py") if "second" in path.name)
+    for name in urls:
+        assert f"def upgrade_{name}()" in second.read_text()
+    assert main(["db", "downgrade", "base", "--name", "engine2"]) == 0
+    # Without a section nothing is guessed.
+    capsys.readouterr()
+    assert main(["db", "upgrade"]) == 2
+    assert capsys.readouterr().err.endswith("--name engine1 or engine2\n")
 
 
 def test_an_encoding_that_cannot_write_a_revision_is_named(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
@@ -25,6 +26,7 @@ class Configuration:
         environment: Alembic's context of the call.
         options: for ``EnvironmentContext.configure``; what the package decides overrules them.
         default_url: the project's own database, where nobody chooses another.
+        arguments: of the functions of every revision.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Configuration:
         environment: EnvironmentContext,
         options: Mapping[str, Any],
         default_url: str | URL | None = None,
+        arguments: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         self.environment = environment
         self.default_url = default_url
         self._options = options
+        self._arguments = arguments
 
     @property
     def version_table(self) -> str:
@@ -74,6 +78,10 @@ class Configuration:
         self.environment.configure(
             **{**self._options, "include_name": self._without_our_tables, **decided}
         )
+
+    def run_migrations(self) -> None:
+        """Run Alembic's loop over the steps."""
+        self.environment.run_migrations(**self._arguments)
 
     def _without_our_tables(self, name: str | None, kind: str, parents: Any) -> bool:
         """Hide the framework's tables from autogenerate and check."""

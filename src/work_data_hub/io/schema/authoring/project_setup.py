@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 from work_data_hub.config.database_address import parse_address
 from work_data_hub.domain.project.env_file import read_env_file
+from work_data_hub.domain.project.env_options import SEVERAL_DATABASES
 from work_data_hub.domain.project.env_rewrite import (
     EnvRewrite,
     IrreplaceableEnvError,
+    env_of_several_databases,
     new_env,
     rewrite_env,
 )
@@ -162,6 +164,14 @@ def _env(path: Path) -> tuple[list[FileChange], list[str], tuple[str, ...]]:
         is_flask = is_flask_template(before)
         rewritten = EnvRewrite(FLASK_ENV, _OF_FLASK, ()) if is_flask else rewrite_env(before)
     except IrreplaceableEnvError as error:
+        if any(SEVERAL_DATABASES in reason for reason in error.reasons):
+            raise UnusualEnvError(
+                f"{path} was left as it is: it migrates several databases in one run",
+                hint="write it from the lines below, call the section [alembic] of alembic.ini"
+                " [DEFAULT], and run each by its section: wdh db upgrade --name SECTION",
+                reasons=error.reasons,
+                text=env_of_several_databases(),
+            ) from None
         raise UnusualEnvError(
             f"{path} was left as it is: the package would not do what it does",
             hint="write it by hand, from the lines below; `wdh help adopt` says what goes where",

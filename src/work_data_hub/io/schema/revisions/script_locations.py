@@ -130,8 +130,9 @@ class _Values:
         return self._ini.has_option(self._section, name) or name in self._toml
 
     def sections_with(self, name: str) -> list[str]:
-        """Return the sections that have an option."""
-        return [each for each in self._ini.sections() if self._ini.has_option(each, name)]
+        """Return the sections that have an option; one that all have tells nothing of them."""
+        own = "sqlalchemy.url" if name in self._ini.defaults() else name
+        return [each for each in self._ini.sections() if self._ini.has_option(each, own)]
 
     def is_set(self, name: str) -> bool:
         text = self._from_ini(name)

@@ -194,4 +194,4 @@ def _run_steps(
         on_version_apply=guard.applied,
         version_table_schema=admission.schema,
     )
-    execution.run(environment.run_migrations)
+    execution.run(configuration.run_migrations)

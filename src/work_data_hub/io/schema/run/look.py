@@ -50,7 +50,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
     with _opened(choice) as connection:
         configuration.apply(connection=connection, fn=only_plan, dont_mutate=True)
         prepare_new_files(configuration, ending.faults_for_people)
-        environment.run_migrations()
+        configuration.run_migrations()
         versions = environment.get_context().get_current_heads()
         request.report(ending.progress, choice.target.url, versions)
         if request.look is not None:

@@ -147,7 +147,7 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
     )
     config, url = environment.config, choice.target.url
     with database_choice.told(config, url), environment.begin_transaction():
-        environment.run_migrations()
+        configuration.run_migrations()
 
 
 def _with_checks(
