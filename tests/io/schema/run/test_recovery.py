@@ -223,7 +223,7 @@ PAST_SQLALCHEMY = {
         "raw.cursor().executemany('INSERT INTO log VALUES (%s)', [(1,)])",
         "list(raw.cursor().stream('INSERT INTO log VALUES (1) RETURNING n'))",
         "op.execute('SELECT write_log()')",
-        "raw.pgconn.exec_(b'INSERT INTO log VALUES (1)')",
+        "op.execute('SELECT 1')\nraw.pgconn.exec_(b'INSERT INTO log VALUES (1)')",
     ],
     "sqlite": [
         "raw.execute('INSERT INTO log VALUES (1)')",
