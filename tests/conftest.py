@@ -15,7 +15,6 @@ from alembic import command
 from alembic.config import Config
 from hypothesis import HealthCheck, settings
 from sqlalchemy.engine import URL
-from tests.passwords import spelled_out
 from tests.repository_copy import RepositoryCopy, copy_repository
 from tests.warm_python import WarmPythons
 
@@ -104,7 +103,7 @@ def make_postgresql_url(postgresql_databases: MigratedDatabases) -> Iterator[Cal
 
     def make() -> URL:
         made.append(postgresql_databases.take_empty())
-        return spelled_out(made[-1])
+        return made[-1]
 
     yield make
     for url in made:
@@ -164,7 +163,7 @@ def give_settings(postgresql_url: URL) -> Iterator[Callable[..., URL]]:
 @pytest.fixture
 def database_url(empty_database: URL) -> URL:
     """The URL of an empty database; the test runs once for each engine."""
-    return spelled_out(empty_database)
+    return empty_database
 
 
 @pytest.fixture

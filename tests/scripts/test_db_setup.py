@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from tests.own_history import BELOW_HEAD, HEAD
-from tests.passwords import spelled_out
 
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
@@ -104,7 +103,7 @@ def test_a_postgresql_database_that_does_not_exist_is_created(
     postgresql_databases: MigratedDatabases, db_setup: DbSetup, clean_environment: dict[str, str]
 ) -> None:
     name = 'wdh_test_made by "db_setup" ü'
-    url = spelled_out(postgresql_databases.server).set(database=name)
+    url = postgresql_databases.server.set(database=name)
     try:
         process = db_setup(clean_environment, "--database-url", written(url), "--seed")
         assert process.returncode == 0, process.stderr

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import sqlalchemy as sa
-from tests.passwords import spelled_out
 
 from work_data_hub.errors import (
     DatabaseUnavailableError,
@@ -55,7 +54,7 @@ SEEDS = REPOSITORY / "io" / "schema" / "fixtures" / "test_data.sql"
 def server() -> Iterator[URL]:
     """A server that these tests may fill, look through and end."""
     with running_postgres() as running:
-        yield spelled_out(running.url())
+        yield running.url()
 
 
 @pytest.fixture
@@ -623,7 +622,7 @@ def test_a_password_is_nowhere_in_what_a_person_is_shown(
     url = postgresql_databases.take_empty()
     place = postgresql_databases.keep(url)
     assert place is not None
-    assert str(spelled_out(url).password) not in place
+    assert str(url.password) not in place
     with psycopg.connect(place.splitlines()[0]) as connection:
         found = connection.execute("SELECT current_database()").fetchone()
     assert found == (url.database,)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres
+    from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
     from work_data_hub.io.schema.ephemeral.postgres_sharing import Membership
 
 Engine = Literal["sqlite", "postgresql"]
@@ -135,7 +136,7 @@ class MigratedDatabases:
         if os.environ.get("CI"):
             return None
         self._membership.stay_seconds = max(self._membership.stay_seconds, _KEPT_SECONDS)
-        place = self._membership.server.url(str(url.database)).set(drivername="postgresql")
+        place = _url_without_password(self._membership.server, str(url.database))
         return f"{place}\n(for {_KEPT_SECONDS // 60} minutes after the session)"
 
     @property
@@ -301,3 +302,14 @@ def existing_server(chosen: str | URL | None, *, source: str = "server") -> URL 
             hint="name one: postgresql://user:password@host:5432/postgres",
         )
     return url
+
+
+def _url_without_password(server: PostgresServer, database: str) -> str:
+    """Return a URL that psql and psycopg accept, with the password in a file only we may read."""
+    file = server.data_directory / "pgpass"
+    new = file.with_name(f"pgpass-{secrets.token_hex(4)}")
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    os.write(descriptor, f"127.0.0.1:{server.port}:*:postgres:{server.password}\n".encode())
+    os.close(descriptor)
+    new.rename(file)
+    return f"postgresql://postgres@127.0.0.1:{server.port}/{database}?passfile={file}"

@@ -9,7 +9,6 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.passwords import spelled_out
 
 from work_data_hub.config import get_settings
 from work_data_hub.io.runs import data_quality_metrics, pipeline_executions, run_database
@@ -67,7 +66,7 @@ class Away:
         self._listener: socket.socket | None = None
         self._port = 0
         self.open()
-        self.url = spelled_out(url).set(host="127.0.0.1", port=self._port)
+        self.url = url.set(host="127.0.0.1", port=self._port)
 
     def open(self) -> None:
         """Let connections through."""

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from tests.passwords import spelled_out
 
 from work_data_hub.io.runs import record_run
 from work_data_hub.io.runs.failure import LONGEST_DETAILS, details_of
@@ -55,7 +54,6 @@ def test_secrets_are_hidden_also_where_the_text_is_cut(text: str) -> None:
 def test_the_password_of_the_database_is_hidden_wherever_it_stands(
     migrated_database: URL, rows: Any
 ) -> None:
-    migrated_database = spelled_out(migrated_database)
     password = migrated_database.password or "-"
 
     def load() -> None:

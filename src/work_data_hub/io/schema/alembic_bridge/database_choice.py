@@ -114,7 +114,10 @@ def told(config: Config, url: URL) -> Iterator[None]:
     """
     section = config.config_ini_section
     before = config.file_config.get(section, _OPTION, raw=True, fallback=None)
-    text = url.render_as_string(hide_password=False)
+    try:
+        text = url.render_as_string(hide_password=False)
+    except UnicodeEncodeError:  # the name of a file may hold any byte, of which no text is made
+        text = ""
     config.set_main_option(_OPTION, text.replace("%", "%%"))
     try:
         yield

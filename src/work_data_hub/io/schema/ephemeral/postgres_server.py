@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.ephemeral.postgres_binaries import Account, PreparedPostgres
 
 _HOST = "127.0.0.1"
-_LIBPQ_FILE = "pgpass"
 _MEMORY = Path("/dev/shm")  # noqa: S108
 _MEMORY_BYTES = 1 << 30
 _PORT_TRIES = 5
@@ -70,18 +69,14 @@ class PostgresServer:
     password: str = field(repr=False)
 
     def url(self, database: str = "postgres") -> URL:
-        """Return the URL of a database of it, for the superuser.
-
-        It holds no password but the path of a file with it, which libpq's and asyncpg's clients
-        read: so it is good as text too, in a log, and for `psql`.
-        """
+        """Return the URL of a database of it, for the superuser; as text it hides the password."""
         return URL.create(
             "postgresql+psycopg",
             username="postgres",
+            password=self.password,
             host=_HOST,
             port=self.port,
             database=database,
-            query={"passfile": str(self.data_directory / _LIBPQ_FILE)},
         )
 
 
@@ -252,23 +247,11 @@ class Supervisor:
             raise _not_started(f"its supervisor failed: {last_lines(first + rest)}")
         while time.monotonic() < deadline:
             if self._is_ready():
-                self._write_pass_file()
                 password = self._prepared.password
                 return PostgresServer(int(first), self._folder, self._port, password)
             if status.poll(_READY_POLL_MILLISECONDS):
                 raise _not_started(last_lines(self._log()))
         raise _not_started(f"not ready after {_READY_SECONDS:.0f} s: {last_lines(self._log())}")
-
-    def _write_pass_file(self) -> None:
-        """Write the file that a URL names, in place of one that came with the copied data."""
-        account, path = self._prepared.account, self._folder / _LIBPQ_FILE
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
-            # Of any place: a proxy or a pooler may stand before the server.
-            file.write(f"*:*:*:postgres:{self._prepared.password}\n")
-        if account is not None:  # who copies the data
-            os.chown(path, account.uid, account.gid)
 
     def _is_ready(self) -> bool:
         """Read the eighth line of postmaster.pid, as `pg_ctl -w` does, but more often."""
