@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
-from work_data_hub.io.schema import engine
+from work_data_hub.errors import HistoryError
+from work_data_hub.io.schema import engine, migration_runner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,13 +139,28 @@ def test_a_database_that_is_ahead_of_the_code_says_so(
     assert wdh("upgrade", url=database_url, project=project).exit_code == 0
     newer.unlink()
     before = tables(database_url)
-    for arguments in [["upgrade"], ["downgrade", "base"]]:
+    for arguments in [
+        *(["upgrade"], ["upgrade", "--dry-run"], ["downgrade", "base"]),
+        *(["sql", "--pending"], ["wait", "--timeout", "60"]),
+    ]:
         said = wdh(*arguments, url=database_url, project=project)
         assert_refused(said, 3, "at revision newer, which this code does not know", "--lost")
+    with pytest.raises(HistoryError) as asked:
+        migration_runner.pending(database_url, alembic_ini=project / "alembic.ini")
+    assert asked.value.hint in said.err
     checked = wdh("status", "--check", "--json", url=database_url, project=project)
     assert checked.exit_code == 1
     assert checked.data["problems"][0]["kind"] == "ahead-of-the-code"
     assert tables(database_url) == before
+
+
+def test_a_comparison_with_a_database_ahead_of_the_code_names_what_works_there(
+    wdh: Callable[..., Any], database_url: URL
+) -> None:
+    migration_runner.upgrade(database_url)
+    with engine.connect(database_url) as connection, connection.begin():
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'newer'")
+    assert_refused(wdh("check", url=database_url), 3, "at revision newer", "--lost")
 
 
 def test_a_name_of_300_characters_is_no_revision(

@@ -83,6 +83,23 @@ def test_the_one_who_is_later_puts_theirs_on_top(team: tuple[Person, Person]) ->
     assert "join" not in ana.types("wdh db history").out
 
 
+@pytest.mark.parametrize("way", ["rebase", "merge"])
+def test_whoever_meets_both_heads_is_told_both_ways_out(
+    team: tuple[Person, Person], way: str
+) -> None:
+    ana, ben = team
+    meet(ana, ben)
+    said = [
+        ben.types("wdh db status"),
+        *(ben.types(run, exits=3) for run in ("wdh db upgrade", "alembic upgrade head")),
+    ]
+    for each in said:
+        assert each.hints == ["wdh db rebase REVISION", "wdh db merge"], each
+    (command,) = (hint for hint in said[0].hints if way in hint)
+    ben.types(command.replace("REVISION", "--yes 20260105_1001"))
+    is_shared(ana, ben)
+
+
 def test_what_both_have_released_is_joined(team: tuple[Person, Person]) -> None:
     ana, ben = team
     meet(ana, ben)

@@ -171,7 +171,7 @@ def test_two_heads_are_named(project: Project, check: Check) -> None:
     found.stdout.fnmatch_lines(
         [
             f"error: there are 2 heads: {SECOND}, 20260101_0002",
-            'hint: alembic merge heads -m "merge" joins them',
+            "hint: *`wdh db rebase REVISION` puts that one on top*`wdh db merge` joins them",
         ]
     )
     found.stdout.no_fnmatch_line("*Traceback*")

@@ -38,12 +38,14 @@ __all__ = [
 
 def test_there_is_a_single_head(wdh_project: Project) -> None:
     """One revision is the newest: two of them are two developers who did not merge."""
+    from work_data_hub.domain.revisions.verification import ONE_ON_TOP_OR_JOINED
+
     with _in_short():
         heads = sorted(info.revision for info in wdh_project.history if info.is_head)
         if len(heads) != 1:
             raise CheckFoundError(
                 f"there are {len(heads)} heads: {', '.join(heads)}" if heads else "no revision",
-                hint='alembic merge heads -m "merge" joins them',
+                hint=ONE_ON_TOP_OR_JOINED,
             )
 
 

@@ -105,12 +105,16 @@ def test_wait_says_why_it_gave_up(wdh: Callable[..., Any]) -> None:
         assert wdh("wait", "--timeout", seconds).exit_code == 2
 
 
-@pytest.mark.parametrize("what", ["ahead", "other environment", "edited", "no project"])
-def test_wait_does_not_wait_for_what_waiting_cannot_mend(
+@pytest.mark.parametrize(
+    ("what", "exit_code"),
+    [("ahead", 3), ("other environment", 4), ("edited", 3), ("no project", 2)],
+)
+def test_wait_ends_as_a_run_would_where_waiting_cannot_mend_it(
     wdh: Callable[..., Any],
     database_url: URL,
     tmp_path: Path,
     what: str,
+    exit_code: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     migration_runner.upgrade(database_url)
@@ -126,8 +130,10 @@ def test_wait_does_not_wait_for_what_waiting_cannot_mend(
         config = ("--config", str(tmp_path / "alembic.ini"))
     started = time.monotonic()
     said = wdh("wait", "--timeout", "60", *config, url=database_url)
-    assert said.exit_code in {1, 2}, said.err
+    assert said.exit_code == exit_code, said.err
     assert time.monotonic() - started < 30
+    run = wdh("upgrade", *config, url=database_url)
+    assert (run.exit_code, run.err) == (exit_code, said.err)
 
 
 def test_wait_is_content_with_what_a_run_only_warns_of(

@@ -205,7 +205,8 @@ def test_what_a_database_says_against_the_files_is_said_in_full() -> None:
 def test_several_heads_are_named_in_order_with_a_way_out() -> None:
     finding = several_heads(("b", "a"))
     assert (finding.message, finding.path) == ("there are several heads: a, b", None)
-    assert "alembic merge heads" in finding.hint
+    assert "`wdh db rebase REVISION`" in finding.hint
+    assert "`wdh db merge`" in finding.hint
 
 
 def test_a_name_is_judged_by_the_rule_and_the_id() -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from work_data_hub.cli import project_config, screen
 from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import argument, verb
+from work_data_hub.domain.finding import ERROR
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -228,12 +229,21 @@ def _pending_lines(found: DatabaseStatus) -> list[str]:
     if not count:
         return ["Pending      nothing"]
     shown = found.pending[:_SHOWN_PENDING]
-    said = f"{count} revision{'s' * (count > 1)}; `wdh db upgrade` applies them"
+    said = f"{count} revision{'s' * (count > 1)}"
+    said += (
+        "; `wdh db upgrade` applies them" if _is_ready(found) else "; look first at what is wrong"
+    )
     lines = [f"Pending      {screen.styled(said, 'yellow', sys.stdout)}"]
     lines += [f"             {step.revision} {step.description}".rstrip() for step in shown]
     if count > len(shown):
         lines.append(f"             and {count - len(shown)} more")
     return [lines[0], *(screen.cut(line, sys.stdout) for line in lines[1:])]
+
+
+def _is_ready(found: DatabaseStatus) -> bool:
+    """Whether a run surely begins: it goes on beside a warning, and records what is new itself."""
+    wrong = (each.code for each in found.problems if each.severity == ERROR)
+    return all(code == "not-recorded" and found.is_new for code in wrong)
 
 
 def _step(step: Step) -> dict[str, str]:

@@ -28,11 +28,7 @@ LONGEST_PAUSE_SECONDS = 2.0
 _PASSING = frozenset({"not-recorded", "interrupted"})
 
 
-class _LastingError(CheckFoundError):
-    """The database is not ready, and waiting does not make it so."""
-
-
-_LASTING = (UsageError, RefusedError, HistoryError, _LastingError)
+_LASTING = (UsageError, RefusedError, HistoryError)
 
 
 @verb(
@@ -49,9 +45,10 @@ def wait(call: Namespace) -> Answer:
     """Wait until the database answers and stands at head, with nothing wrong.
 
     Raises:
-        CheckFoundError: it answers, and is not at head; what is wrong is named.
+        CheckFoundError: it answers, and is not at head.
         WorkDataHubError: the last fault, such as a database that does not answer. What waiting
-            cannot mend (usage, settings, the history, what is refused) is raised at once.
+            cannot mend (usage, settings, the history, what is refused) is raised at once, as a run
+            would raise it.
     """
     if not call.timeout >= 0:  # NaN is neither
         raise UsageError("--timeout is less than 0", hint="write seconds, such as --timeout 60")
@@ -76,6 +73,7 @@ def _fault(ini: Path, database_url: str | None) -> WorkDataHubError | None:
     if look(ini, database_url, "heads") is not None:
         return None
     from work_data_hub.io.schema import migration_runner
+    from work_data_hub.io.schema.record.status import fault_of
 
     try:
         found = migration_runner.status(database_url, alembic_ini=ini)
@@ -85,7 +83,7 @@ def _fault(ini: Path, database_url: str | None) -> WorkDataHubError | None:
     wrong = [problem for problem in found.problems if problem.severity == ERROR]
     for problem in wrong:
         if problem.code not in _PASSING:
-            return _LastingError(str(problem), hint=problem.hint)
+            return fault_of(problem)
     if found.pending:
         return CheckFoundError(
             f"{found.database} is not at head: {len(found.pending)} revision(s) are pending",

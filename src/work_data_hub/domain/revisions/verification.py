@@ -24,12 +24,13 @@ _UNTOLD = {"unreadable", "not-python", "no-revision", "computed", "refused", "du
 _CONSEQUENCES = {"unknown-parent", "unknown-dependency"}
 _WAY = "`wdh db rebase` puts yours on top, `wdh db merge` joins what was released"
 _REBASE = "`wdh db rebase` mends it"
+# Git need not know whose they are; and nobody asks it where a run is refused.
+ONE_ON_TOP_OR_JOINED = "`wdh db rebase REVISION` puts that one on top, `wdh db merge` joins them"
 # Where git has no main branch, a rebase must be told which are one's own.
 _WITHOUT_MAIN = {
-    _WAY: "`wdh db rebase REVISION` puts that one on top, `wdh db merge` joins them",
+    _WAY: ONE_ON_TOP_OR_JOINED,
     _REBASE: "write the heads there, one a line",
 }
-_NAME_OR_JOIN = "name one, or join them: alembic merge heads -m 'merge'"
 _RESTORE_OR_ACCEPT = (
     "restore the file from version control and make a new revision; or accept it:"
     " alembic -x accept={0} upgrade head, or wdh db upgrade --accept {0}; or set"
@@ -186,7 +187,9 @@ def ahead(revision: str, *, is_own: bool = False, branches: Sequence[str] = ()) 
 
 
 def several_heads(
-    heads: Iterable[str], path: str | None = None, hint: str = _NAME_OR_JOIN
+    heads: Iterable[str],
+    path: str | None = None,
+    hint: str = f"name one; or {ONE_ON_TOP_OR_JOINED}",
 ) -> Finding:
     """Return that there are several heads where one is wanted."""
     message = f"there are several heads: {', '.join(sorted(heads))}"

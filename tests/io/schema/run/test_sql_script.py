@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from tests.dba import run_script
 
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.errors import HistoryError, UsageError
 from work_data_hub.io.schema import engine, migration_runner
 
 if TYPE_CHECKING:
@@ -158,5 +158,5 @@ def test_what_no_script_can_do_is_refused(database_url: URL, project: Path) -> N
     with engine.connect(database_url) as connection:
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'unknown'")
         connection.commit()
-    with pytest.raises(RefusedError, match="unknown"):
+    with pytest.raises(HistoryError, match="unknown"):
         script_of(database_url, project, pending=True)

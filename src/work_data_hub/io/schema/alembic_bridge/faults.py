@@ -19,7 +19,7 @@ from alembic.script.revision import (
 from alembic.util import CommandError, DatabaseNotAtHead
 from sqlalchemy.exc import DBAPIError
 
-from work_data_hub.domain.revisions.verification import ahead, several_heads
+from work_data_hub.domain.revisions.verification import several_heads
 from work_data_hub.errors import (
     CheckFoundError,
     HistoryError,
@@ -94,7 +94,7 @@ def as_fault(
     if isinstance(error, WorkDataHubError):
         return error
     if isinstance(error, CommandError | RevisionError):
-        return _history_fault(error, scripts, progress.plan.current, asked)
+        return _history_fault(error, scripts, asked)
     if (fault := _env_py_fault(error, scripts)) is not None:
         return fault
     if (path := revision_file_in(error, scripts)) is not None:
@@ -194,18 +194,13 @@ def _advice(error: Exception, replaced_driver: str | None) -> str:
 
 
 def _history_fault(
-    error: CommandError | RevisionError,
-    scripts: ScriptDirectory,
-    current: tuple[str, ...],
-    asked: str,
+    error: CommandError | RevisionError, scripts: ScriptDirectory, asked: str
 ) -> WorkDataHubError:
     # Alembic words most errors of its graph, and lets some pass.
     cause = error if isinstance(error, RevisionError) else error.__cause__
     if isinstance(cause, MultipleHeads):
         return _history_error(several_heads(cause.heads))
     if isinstance(cause, ResolutionError):
-        if cause.argument in current:
-            return _history_error(ahead(str(cause.argument)))
         return _unknown_revision(cause, scripts)
     if isinstance(cause, RangeNotAncestorError):
         return HistoryError(

@@ -112,10 +112,10 @@ def _none_to_move(main: MainBranch | None, notes: Sequence[str]) -> RefusedError
     if notes:
         return RefusedError(
             f"there are several heads, and none is yours: {released}, or somebody else's",
-            hint=f"{notes[0]}; or join them: wdh db merge",
+            hint=f"{notes[0]}; or join them: `wdh db merge`",
         )
     return RefusedError(
-        f"there are several heads, and {released}", hint="join them: alembic merge heads -m 'join'"
+        f"there are several heads, and {released}", hint="join them: `wdh db merge`"
     )
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alembic.script.revision import ResolutionError
+
 from work_data_hub.domain.finding import ERROR, WARNING
 from work_data_hub.domain.record.applied import applied_rows
 from work_data_hub.domain.revisions.checksum import checksum
 from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.domain.revisions.verification import ahead, verify_journal
+from work_data_hub.errors import HistoryError
 from work_data_hub.io.schema.alembic_bridge.applied_script import AppliedScript
 from work_data_hub.io.schema.record.journal import SourceMark
 from work_data_hub.io.schema.revisions.files import other_checksum
@@ -63,6 +66,30 @@ def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[S
 def severity_of(settings: Settings) -> str:
     """Return how grave an edited or vanished revision is to a session."""
     return WARNING if settings.edited_revisions == "warn" else ERROR
+
+
+def refuse_unknown(scripts: ScriptDirectory, heads: Iterable[str], *, is_own: bool) -> None:
+    """Refuse what cannot be done with a database that is at a revision of which there is no file.
+
+    Args:
+        scripts: the files, and what else their graph was told of.
+        heads: where the database is.
+        is_own: as ``unknown``.
+
+    Raises:
+        HistoryError: with the ways out of such a database.
+    """
+    for head in heads:
+        if not _is_known(scripts, head):
+            finding = unknown(scripts, head, is_own=is_own)
+            raise HistoryError(str(finding), hint=finding.hint)
+
+
+def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
+    try:
+        return scripts.revision_map.get_revision(revision) is not None
+    except ResolutionError:
+        return False
 
 
 def unknown(scripts: ScriptDirectory, revision: str, *, is_own: bool) -> Finding:

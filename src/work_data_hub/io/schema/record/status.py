@@ -11,6 +11,12 @@ from work_data_hub.domain.revisions.revision_file import description_of
 from work_data_hub.domain.revisions.verification import several_heads
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import Step
+from work_data_hub.errors import (
+    HistoryError,
+    MigrationFailedError,
+    RefusedError,
+    WorkDataHubError,
+)
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
@@ -26,6 +32,14 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
 LAST_RUNS = 5
+# How a run ends that meets one of these; what else is wrong is refused for safety.
+_FAULTS: dict[str, type[WorkDataHubError]] = {
+    "ahead": HistoryError,
+    "several-heads": HistoryError,
+    "edited": HistoryError,
+    "vanished": HistoryError,
+    "interrupted": MigrationFailedError,
+}
 _NOT_RECORDED = protection.Refusal(
     "the database is not recorded yet: no run has been on it", "`wdh db upgrade` records it"
 )
@@ -107,6 +121,11 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         problems=tuple(problems),
         is_new=not (facts.has_tables or facts.framework_tables or target.hidden),
     )
+
+
+def fault_of(problem: Finding) -> WorkDataHubError:
+    """Return what is wrong with a database as the error that ends a run on it."""
+    return _FAULTS.get(problem.code, RefusedError)(str(problem), hint=problem.hint)
 
 
 def read_entries(view: DatabaseView, last: int | None = None) -> tuple[JournalEntry, ...]:

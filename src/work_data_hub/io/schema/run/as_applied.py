@@ -10,10 +10,8 @@ import logging
 from typing import TYPE_CHECKING
 
 from alembic.runtime.migration import RevisionStep
-from alembic.script.revision import ResolutionError
 
 from work_data_hub.domain.record.applied import applied_rows
-from work_data_hub.errors import HistoryError
 from work_data_hub.io.schema.alembic_bridge.applied_script import AppliedScript, graph_with
 from work_data_hub.io.schema.record import history_check
 from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from alembic.runtime.migration import MigrationContext, MigrationStep
-    from alembic.script import ScriptDirectory
 
     from work_data_hub.io.schema.run.admission import Admission
     from work_data_hub.io.schema.run.executor import Steps
@@ -43,10 +40,7 @@ def as_applied(plan_steps: Steps, admission: Admission, lost: Mapping[str, bytes
     def planned(heads: tuple[str, ...], context: MigrationContext) -> list[MigrationStep]:
         if lost:
             scripts.revision_map = graph_with(scripts, lost)
-        for head in heads:
-            if not _is_known(scripts, head):
-                finding = history_check.unknown(scripts, head, is_own=is_own)
-                raise HistoryError(str(finding), hint=finding.hint)
+        history_check.refuse_unknown(scripts, heads, is_own=is_own)
         steps = list(plan_steps(heads, context))
         edited = _edited(admission, heads) if is_own and any(map(_takes_back, steps)) else {}
         texts = {revision: text for revision, text in edited.items() if text is not None}
@@ -58,13 +52,6 @@ def as_applied(plan_steps: Steps, admission: Admission, lost: Mapping[str, bytes
         return steps
 
     return planned
-
-
-def _is_known(scripts: ScriptDirectory, revision: str) -> bool:
-    try:
-        return scripts.revision_map.get_revision(revision) is not None
-    except ResolutionError:
-        return False
 
 
 def _takes_back(step: MigrationStep) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from alembic.script.revision import RevisionError
+from alembic.util import CommandError
 from sqlalchemy.engine import URL
 
 from work_data_hub.errors import CheckFoundError
@@ -14,6 +16,8 @@ from work_data_hub.io.schema.alembic_bridge.call import compares_tables, plan_of
 from work_data_hub.io.schema.alembic_bridge.database_choice import choose
 from work_data_hub.io.schema.alembic_bridge.request import request_of
 from work_data_hub.io.schema.authoring.writer import prepare_new_files
+from work_data_hub.io.schema.record import history_check, identity
+from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.run.executor import plan_of
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
     from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
 
 
@@ -43,8 +48,12 @@ def look(configuration: Configuration, ending: Ending) -> None:
 
     def only_plan(heads: tuple[str, ...], context: MigrationContext) -> Iterator[MigrationStep]:
         ending.progress.plan = plan_of(heads)
-        _refuse_to_generate_from(heads, environment)
-        ending.progress.plan = plan_of(heads, plan_steps(heads, context))
+        try:
+            _refuse_to_generate_from(heads, environment)
+            ending.progress.plan = plan_of(heads, plan_steps(heads, context))
+        except (CommandError, RevisionError):
+            _refuse_unknown(heads, configuration.view(connection, choice.target, choice.settings))
+            raise
         return iter(())
 
     with _opened(choice) as connection:
@@ -64,6 +73,13 @@ def _opened(choice: DatabaseChoice) -> AbstractContextManager[Connection]:
         # To look at a database that is not there must not create it.
         return engine.connect(URL.create("sqlite"), read_only=True)
     return choice.open(read_only=True)
+
+
+def _refuse_unknown(heads: tuple[str, ...], view: DatabaseView) -> None:
+    """Name a revision that no file declares, and what can be done about it on this database."""
+    facts = read_facts(view.connection, view.history, view.schema)
+    target = identity.read_target(view.connection, facts, view.settings.environment)
+    history_check.refuse_unknown(view.scripts, heads, is_own=target.is_own)
 
 
 def _refuse_to_generate_from(heads: tuple[str, ...], environment: EnvironmentContext) -> None:

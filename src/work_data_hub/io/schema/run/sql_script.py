@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from alembic import command
 
-from work_data_hub.errors import RefusedError, UsageError
+from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.alembic_bridge import commands, database_choice
 from work_data_hub.io.schema.alembic_bridge.call import plan_of_alembic
 from work_data_hub.io.schema.alembic_bridge.request import Request, Script, request_of
-from work_data_hub.io.schema.record.status import read_status
+from work_data_hub.io.schema.record.status import fault_of, read_status
 from work_data_hub.io.schema.run.executor import plan_of
 from work_data_hub.io.schema.run.script_statements import FOR_THE_SHELL, ScriptStatements
 
@@ -56,9 +56,10 @@ def sql(
 
     Raises:
         UsageError: a downgrade without ``FROM:TO``, or more than one colon.
-        HistoryError: a revision is unknown, or FROM does not lead to TO.
-        RefusedError: what is pending cannot be told: a revision was interrupted, or the database
-            is ahead of the code.
+        HistoryError: a revision is unknown, FROM does not lead to TO, or the database is ahead of
+            the code.
+        MigrationFailedError: a revision was interrupted: what is pending cannot be told.
+        RefusedError: what is recorded was removed, or cannot be read.
     """
     _check_range(revision, downgrade=downgrade)
     request = Request(database_url=database_url, script=Script())
@@ -101,7 +102,7 @@ def _where_it_is(request: Request, revision: str, alembic_ini: Path | None) -> s
     found = commands.seen(read_status, request.database_url, alembic_ini)
     for problem in found.problems:
         if problem.code in _NOT_BY_HAND:
-            raise RefusedError(str(problem), hint=problem.hint)
+            raise fault_of(problem)
     if len(found.versions) > 1:
         raise UsageError(
             f"the database is at several revisions: {', '.join(found.versions)}",
