@@ -55,6 +55,17 @@ def test_verify_says_what_is_wrong_for_people_programs_and_github(
     assert github.out.startswith(f"::error file={path},line=1,title=several-heads::there are")
 
 
+def test_verify_says_when_a_run_executes_every_file(project: Path, wdh: Callable[..., Any]) -> None:
+    assert wdh("verify", "--json", project=project).data["read_as_text"] is True
+    path = project / VERSIONS / "20260101_0000_computed.py"
+    path.write_text(REVISION.format("20260101_0000", FIRST) + "\nrevision = revision.strip()\n")
+    (project / "io/schema/migrations/heads.txt").unlink()
+    said = wdh("verify", project=project)
+    assert (said.exit_code, "[computed]" in said.out) == (0, True)
+    assert "a run executes every revision file" in said.out.splitlines()[-1]
+    assert wdh("verify", "--json", project=project).data["read_as_text"] is False
+
+
 def test_a_warning_alone_is_no_failure(project: Path, wdh: Callable[..., Any]) -> None:
     path = project / VERSIONS / "20250101_0000_older.py"
     path.write_text(REVISION.format("20250101_0000", FIRST))

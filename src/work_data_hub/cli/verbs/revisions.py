@@ -55,8 +55,15 @@ def verify(call: Namespace) -> Answer:
     if asks_database:
         findings += verification.verify_database(call.database_url, ini)
     lines = [_written(each, call.format) for each in findings]
-    data = {"findings": [as_data(each) for each in findings], "database": asks_database}
+    is_read = verification.is_read_as_text(ini)
+    data = {
+        "findings": [as_data(each) for each in findings],
+        "database": asks_database,
+        "read_as_text": is_read,
+    }
     prose = [*lines] if lines or call.format != "text" else ["nothing is wrong"]
+    if not is_read and call.format == "text":
+        prose.append("a run executes every revision file: these cannot all be told by their text")
     if wants_database and not asks_database and call.format == "text":
         prose.append("the database was not asked: correct the files first")
     return Answer(data, prose, bare=lines, exit_code=1 if _errors(findings) else 0)

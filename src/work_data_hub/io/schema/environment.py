@@ -69,6 +69,9 @@ def run(
 
 
 def _answer(kind: Kind, configuration: Configuration, ending: Ending) -> None:
+    from work_data_hub.io.schema.alembic_bridge.revision_map import read_when_needed
+
+    read_when_needed(configuration.environment.script, configuration.environment.config)
     if kind is Kind.FILES:
         _work_on_files(configuration, ending)
     elif kind is Kind.SQL:

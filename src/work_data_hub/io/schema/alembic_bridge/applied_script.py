@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
 
+from work_data_hub.io.schema.alembic_bridge.revision_map import loader_of
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -49,8 +51,10 @@ def graph_with(scripts: ScriptDirectory, applied: Mapping[str, bytes]) -> Revisi
     """
     paths = {script.revision: script.path for script in scripts.walk_revisions()}
 
+    load_files = loader_of(scripts)
+
     def load() -> list[Script]:
-        files = {each.revision: each for each in scripts._load_revisions()}  # noqa: SLF001
+        files = {each.revision: each for each in load_files()}
         for revision, text in applied.items():
             path = paths.get(revision) or str(Path(scripts.dir, "versions", f"{revision}.py"))
             files[revision] = AppliedScript(revision, text, path)

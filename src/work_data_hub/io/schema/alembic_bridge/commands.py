@@ -20,6 +20,7 @@ from work_data_hub.errors import LockTimeoutError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.alembic_bridge.faults import as_fault
 from work_data_hub.io.schema.alembic_bridge.places import innermost
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, Request
+from work_data_hub.io.schema.alembic_bridge.revision_map import read_when_needed
 from work_data_hub.io.schema.revisions import project_files, script_locations
 from work_data_hub.io.schema.revisions.contradictions import refuse_contradictions
 
@@ -165,6 +166,7 @@ def _script_directory(config: Config, ini: str) -> ScriptDirectory:
         why = f"Alembic cannot read it: {type(error).__name__}{f' at {place}' if place else ''}"
     else:
         script_locations.refuse_file(scripts.dir)
+        read_when_needed(scripts, config)
         return scripts
     script_locations.script_folder(script_locations.read_options(ini, None))
     raise UsageError(f"{ini}: {why}", hint="correct the options of [alembic] in it")

@@ -98,12 +98,12 @@ def described(script: Script) -> RevisionInfo:
     from alembic.util import to_tuple
 
     from work_data_hub.domain.revisions.naming import RevisionInfo
-    from work_data_hub.domain.revisions.revision_file import description_of
+    from work_data_hub.io.schema.alembic_bridge.revision_map import description
 
     return RevisionInfo(
         revision=script.revision,
         down_revisions=tuple(sorted(to_tuple(script.down_revision, default=()))),
-        description=description_of(script.doc),
+        description=description(script),
         path=script.path,
         is_head=script.is_head,
     )

@@ -49,6 +49,14 @@ def verify(alembic_ini: Path | None = None) -> tuple[Finding, ...]:
     )
 
 
+def is_read_as_text(alembic_ini: Path | None = None) -> bool:
+    """Whether a run takes what the files declare from their text, and executes what it runs.
+
+    It executes every file where only that tells what one declares, or where something is wrong.
+    """
+    return not _project(alembic_ini)[2].findings
+
+
 def verify_database(
     database_url: str | None = None, alembic_ini: Path | None = None
 ) -> tuple[Finding, ...]:

@@ -14,6 +14,7 @@ from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.domain.revisions.verification import ahead, verify_journal
 from work_data_hub.errors import HistoryError
 from work_data_hub.io.schema.alembic_bridge.applied_script import AppliedScript
+from work_data_hub.io.schema.alembic_bridge.revision_map import ReadScript
 from work_data_hub.io.schema.record.journal import SourceMark
 from work_data_hub.io.schema.revisions.files import other_checksum
 from work_data_hub.io.schema.revisions.git import branches_with, old_texts
@@ -39,6 +40,13 @@ def source_text(script: Script | None) -> bytes | None:
         return path.read_bytes() if path.suffix == ".py" else None
     except OSError:
         return None
+
+
+def _digest(script: Script) -> str | None:
+    if isinstance(script, ReadScript):
+        return script.digest
+    text = source_text(script)
+    return None if text is None else digest(text)
 
 
 def source_mark(text: bytes | None) -> SourceMark | None:
@@ -127,7 +135,7 @@ def findings(
     if not journal:
         return {}
     paths = {script.revision: script.path for script in scripts.walk_revisions()}
-    texts = {each.revision: text for each in applied if (text := source_text(each)) is not None}
-    digests = {revision: digest(text) for revision, text in texts.items()}
+    found = {script.revision: _digest(script) for script in applied}
+    digests = {revision: known for revision, known in found.items() if known is not None}
     severity = severity_of(settings)
     return verify_journal(journal, paths, digests, other_checksum, severity=severity, is_own=is_own)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.finding import Finding
-from work_data_hub.domain.revisions.revision_file import description_of
 from work_data_hub.domain.revisions.verification import several_heads
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import Step
@@ -18,6 +17,7 @@ from work_data_hub.errors import (
     WorkDataHubError,
 )
 from work_data_hub.io.schema import engine
+from work_data_hub.io.schema.alembic_bridge.revision_map import description
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import NAMES
@@ -169,9 +169,7 @@ def _unknown(view: DatabaseView, versions: tuple[str, ...]) -> tuple[str, ...]:
 def _pending(view: DatabaseView, versions: tuple[str, ...]) -> tuple[Step, ...]:
     # Alembic's own way to the heads (ScriptDirectory._upgrade_revs).
     way = list(view.scripts.iterate_revisions("heads", versions, implicit_base=True))
-    return tuple(
-        Step(script.revision, "upgrade", description_of(script.doc)) for script in reversed(way)
-    )
+    return tuple(Step(script.revision, "upgrade", description(script)) for script in reversed(way))
 
 
 def _of_the_record(target: Target, facts: DatabaseFacts, view: DatabaseView) -> Iterator[Finding]:

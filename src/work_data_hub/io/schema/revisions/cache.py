@@ -70,6 +70,11 @@ class RevisionCache:
         self._kept[name] = entry
         return entry[1]
 
+    def keep(self, name: str) -> None:
+        """Go on remembering what is not asked for this time."""
+        if name in self._known:
+            self._kept[name] = self._known[name]
+
     def put(self, name: str, seen: Stamp, value: Any) -> None:
         """Remember plain data of a file, if a later change of the file would show."""
         if is_settled(seen, self._now_ns):

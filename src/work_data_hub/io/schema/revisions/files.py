@@ -16,7 +16,7 @@ from work_data_hub.io.schema.revisions.script_locations import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Any
 
     from work_data_hub.io.schema.revisions.script_locations import Options
@@ -48,13 +48,47 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
     Raises:
         UsageError: the configuration cannot be read, or names a folder that is not there.
     """
-    paths = [os.path.abspath(path) if path else "" for path in (ini, toml)]
-    cache = RevisionCache("\n".join([*paths, section.get()]))
+    cache = _cache_of(ini, toml, section.get())
     options = _options(ini, toml, cache)
     *_, is_recursive, is_sourceless, names_database = options
+    history = _read_folders(version_folders(options), is_recursive, is_sourceless, cache)
+    return script_folder(options), history, names_database
+
+
+def read_folders(
+    folders: Iterable[str],
+    *,
+    is_recursive: bool,
+    is_sourceless: bool,
+    project: tuple[str | None, str | None, str],
+) -> History:
+    """Return the history of folders that somebody has found already, as ``read_project``.
+
+    Args:
+        folders: absolute, without symbolic links.
+        is_recursive: whether the folders below them count.
+        is_sourceless: whether bytecode counts.
+        project: alembic.ini, pyproject.toml and the section: whose cache it is.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+    cache = _cache_of(*project)
+    cache.keep("")
+    return _read_folders(folders, is_recursive, is_sourceless, cache)
+
+
+def _cache_of(ini: str | None, toml: str | None, section_name: str) -> RevisionCache:
+    paths = [os.path.abspath(path) if path else "" for path in (ini, toml)]
+    return RevisionCache("\n".join([*paths, section_name]))
+
+
+def _read_folders(
+    folders: Iterable[str], is_recursive: bool, is_sourceless: bool, cache: RevisionCache
+) -> History:
     seen: set[str] = set()
     files: list[RevisionFile] = []
-    for folder in version_folders(options):
+    for folder in folders:
         for entry in _listed(folder, is_recursive, is_sourceless):
             path = os.path.realpath(entry.path) if entry.is_symlink() else entry.path
             if path not in seen:
@@ -63,7 +97,7 @@ def read_project(ini: str | None, toml: str | None = None) -> tuple[str, History
                 if file is not None:
                     files.append(file)
     cache.save()
-    return script_folder(options), History(files), names_database
+    return History(files)
 
 
 def other_checksum(path: str, recorded: str) -> str | None:
