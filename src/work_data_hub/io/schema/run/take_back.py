@@ -59,8 +59,7 @@ def redo(
         MigrationFailedError: a step failed and was rolled back; those before it stay.
         WorkDataHubError: as ``migration_runner.upgrade``.
     """
-    request = Request.of(database_url, Permissions(), observer)
-    request.own_only = _REDO
+    request = _request(_REDO, database_url, observer)
     return _run(request, lambda scripts: _Redo(scripts, revision), alembic_ini)
 
 
@@ -82,8 +81,7 @@ def take_back(
     Raises:
         WorkDataHubError: as ``redo``.
     """
-    request = Request.of(database_url, Permissions(), observer)
-    request.own_only = _REBASE
+    request = _request(_REBASE, database_url, observer)
     return _run(request, lambda scripts: _TakeBack(scripts, revisions), alembic_ini)
 
 
@@ -125,10 +123,17 @@ def take_back_lost(
     Raises:
         WorkDataHubError: as ``redo``.
     """
-    request = Request.of(database_url, Permissions(), observer)
-    request.own_only = _TAKE_BACK_LOST
+    request = _request(_TAKE_BACK_LOST, database_url, observer)
     request.lost = {each.revision: each.text for each in plan.revisions}
     return _run(request, lambda scripts: _TakeBack(scripts, [*request.lost]), alembic_ini)
+
+
+def _request(
+    operation: OwnOnly, database_url: str | URL | None, observer: RunObserver | None
+) -> Request:
+    request = Request.of(database_url, Permissions(), observer)
+    request.own_only = operation
+    return request
 
 
 class _TakeBack:
