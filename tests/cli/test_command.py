@@ -139,7 +139,7 @@ def test_ctrl_c_says_what_state_the_database_is_in(
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     told = out if is_json else err
-    assert "interrupted: upgrade 20260101_0001 Step 1. was rolled back" in told
+    assert "interrupted: the upgrade of 20260101_0001 was rolled back" in told
     assert "Traceback" not in err
     ini = project / "alembic.ini"
     assert migration_runner.current(database_url, alembic_ini=ini) == ("20260101_0000",)

@@ -233,7 +233,7 @@ def test_ctrl_c_leaves_nothing_that_lives(
     assert seen.exit_code == 130
     assert [line[:4] for line in seen.screen[:2]] == ["ok  ", "ok  "]
     told = " ".join(seen.screen[2:])
-    assert told.startswith("error: interrupted: upgrade 20260101_0002")
+    assert told.startswith("error: interrupted: the upgrade of 20260101_0002")
     assert "was rolled back (done before it: 2, the last 20260101_0001)" in "".join(seen.screen)
     rows = migration_runner.journal(database_url, alembic_ini=project / "alembic.ini")
     assert (rows[-1].outcome, rows[-1].detail) == ("failed", "interrupted (Ctrl-C)")
@@ -277,8 +277,9 @@ def test_history_is_a_graph_on_a_terminal_that_no_line_leaves(
 def test_without_colour_nothing_is_coloured(
     on_terminal: Callable[..., Seen], project: Path, sqlite_url: URL, setting: dict[str, str]
 ) -> None:
-    for words in (["history"], ["status"], ["journal"], ["history", "--graph"]):
-        seen = on_terminal("db", *words, project=project, url=sqlite_url, **setting)
+    looks = (["history"], ["status"], ["journal"], ["history", "--graph"])
+    for words in (*(["db", *look] for look in looks), ["help", "recovery"], ["db", "--help"]):
+        seen = on_terminal(*words, project=project, url=sqlite_url, **setting)
         assert seen.exit_code == 0
         assert "\x1b" not in seen.raw
 

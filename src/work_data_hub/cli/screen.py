@@ -42,13 +42,12 @@ def console(stream: TextIO) -> Console:
     """Return rich's console of a stream, as is decided here."""
     from rich.console import Console
 
-    live = is_live(stream)
     return Console(
         file=stream,
         width=columns(stream),
-        force_terminal=live,
-        no_color=not has_colour(stream),
-        color_system="auto" if live else None,
+        force_terminal=is_live(stream),
+        # rich's `no_color` leaves bold, underlines and links: nobody asked for those either.
+        color_system="auto" if has_colour(stream) else None,
         legacy_windows=False,
         highlight=False,
         emoji=False,

@@ -175,7 +175,7 @@ def test_ctrl_c_rolls_the_running_revision_back_and_says_so(
     _, said = process.communicate(timeout=20)
     assert process.returncode == 130
     assert "Traceback" not in said
-    assert "interrupted: upgrade 20260101_0001 Step 1. was rolled back" in said
+    assert "interrupted: the upgrade of 20260101_0001 was rolled back" in said
     assert "done before it: 20260101_0000" in said
     assert migration_runner.current(database_url) == ("20260101_0000",)
     last = migration_runner.journal(database_url)[-1]

@@ -142,13 +142,14 @@ def interrupted(progress: Progress) -> RunInterruptedError:
         return RunInterruptedError(
             f"interrupted between steps (done: {done})", hint="run the command again"
         )
+    running = f"the {progress.running.direction} of {progress.running.revision}"
     if progress.left == "nothing":
         return RunInterruptedError(
-            f"interrupted: {progress.running} was rolled back (done before it: {done})",
+            f"interrupted: {running} was rolled back (done before it: {done})",
             hint="run the command again, it goes on from there",
         )
     return RunInterruptedError(
-        f"interrupted: {_INTERRUPTED[progress.left].format(progress.running)}",
+        f"interrupted: {_INTERRUPTED[progress.left].format(running)}",
         hint="run the command again, it names what is there and what to do",
     )
 
