@@ -107,6 +107,7 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
         "decided_by": target.source,
         "revision": list(run.after),
         "steps": [str(step) for step in run.steps],
+        "journalled": list(run.journalled),
         "seed_file": str(path) if path else None,
         "seed_rows": seeds.rows if seeds else None,
         "tables": tables,
@@ -118,7 +119,7 @@ def _lines(result: dict[str, Any]) -> Iterator[str]:
     at = ", ".join(result["revision"]) or "base (no revision)"
     yield f"Database  {result['database']}  ({result['decided_by']})"
     yield f"Revision  {at}"
-    for step in result["steps"] or ["nothing had to be done"]:
+    for step in [*result["journalled"], *result["steps"]] or ["nothing had to be done"]:
         yield f"Schema    {step}"
     if result["seed_file"]:
         rows = result["seed_rows"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from tests.own_history import BELOW_HEAD, DESCRIPTIONS, HEAD, IDS
 
+from work_data_hub.domain.record.record import NAMES
 from work_data_hub.io.schema import engine, migration_runner
 
 if TYPE_CHECKING:
@@ -118,8 +119,25 @@ def test_an_edited_revision_stops_the_run_until_it_is_accepted(
     assert stopped.exit_code == 3
     assert "wdh db upgrade --accept 20260101_0000" in stopped.err
     accepted = wdh("upgrade", "--accept", "20260101_0000", url=database_url, project=project)
-    assert accepted.exit_code == 0
+    assert (accepted.exit_code, accepted.err) == (0, "")
+    assert accepted.out.endswith("is at 20260101_0000: accepted 20260101_0000 as its file is now\n")
     assert wdh("status", "--check", url=database_url, project=project).exit_code == 0
+
+
+def test_an_upgrade_says_what_it_adopts(wdh: Callable[..., Any], database_url: URL) -> None:
+    migration_runner.upgrade(database_url)
+    with engine.connect(database_url) as connection, connection.begin():
+        for table in NAMES:
+            connection.exec_driver_sql(f"DROP TABLE {table}")
+    first = wdh("upgrade", "--json", url=database_url)
+    assert (first.data["steps"], first.data["adopted"]) == ([], [*IDS])
+    with engine.connect(database_url) as connection, connection.begin():
+        connection.exec_driver_sql("DELETE FROM work_data_hub_journal")
+    count = f"{len(IDS)} revision{'s' * (len(IDS) > 1)}"
+    second = wdh("upgrade", url=database_url)
+    assert second.out.endswith(f"is at {HEAD}: adopted {count} that had been applied before\n")
+    third = wdh("upgrade", "--json", url=database_url)
+    assert (third.data["adopted"], third.data["accepted"]) == ([], [])
 
 
 def test_a_failed_run_says_what_was_applied_what_failed_and_what_is_pending(

@@ -60,7 +60,7 @@ def upgrade(call: Namespace) -> Answer:
         standing = look(ini, call.database_url, call.revision)
         if standing is not None:
             versions = standing.versions
-            return _done(standing.address.masked(), versions, versions, [], {})
+            return _done(standing.address.masked(), versions, versions, [], _beside((), ()))
     if call.dry_run:
         return _try(call, ini)
     return run_verb(
@@ -178,7 +178,14 @@ def answer_of(result: RunResult, progress: Progress, **further: Any) -> Answer:
         progress: watched it.
         further: fields of the verb's own.
     """
-    return _done(result.database, result.before, result.after, _steps(progress), further)
+    beside = {**_beside(result.adopted, result.accepted), **further}
+    return _done(
+        result.database, result.before, result.after, _steps(progress), beside, result.journalled
+    )
+
+
+def _beside(adopted: tuple[str, ...], accepted: tuple[str, ...]) -> dict[str, Any]:
+    return {"adopted": list(adopted), "accepted": list(accepted)}
 
 
 def _steps(progress: Progress) -> list[dict[str, Any]]:
@@ -199,8 +206,10 @@ def _done(
     after: tuple[str, ...],
     steps: list[dict[str, Any]],
     further: dict[str, Any],
+    journalled: tuple[str, ...] = (),
 ) -> Answer:
     at = ", ".join(after) or "base (no revision)"
-    did = f"{len(steps)} step{'s' * (len(steps) != 1)}" if steps else "nothing had to be done"
+    did = [f"{len(steps)} step{'s' * (len(steps) != 1)}"] if steps else []
+    said = ", ".join([*did, *journalled]) or "nothing had to be done"
     data = {"database": database, "before": list(before), "after": list(after), "steps": steps}
-    return Answer({**data, **further}, (f"{database} is at {at}: {did}",))
+    return Answer({**data, **further}, (f"{database} is at {at}: {said}",))

@@ -43,11 +43,15 @@ class Plan:
         current: the revisions that the database is at, before the first step.
         steps: in the order in which they run.
         expected: the seconds that each will take, as far as they are known; empty: not at all.
+        adopted: revisions that are journalled as applied before.
+        accepted: revisions whose edited or vanished file is journalled as accepted.
     """
 
     current: tuple[str, ...]
     steps: tuple[Step, ...]
     expected: tuple[float, ...] = ()
+    adopted: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
 
     def seconds_left(self, done: int, running: float) -> float | None:
         """Return the seconds that the run will still take; None where that is not known.
@@ -91,13 +95,24 @@ class RunResult:
         database: its URL, without the password.
         before: the revisions that the database was at.
         after: the revisions that it is at now.
-        steps: what was done, in order; empty when nothing had to be.
+        steps: what was run, in order; empty when nothing had to be.
+        adopted, accepted: what was journalled beside that, as in ``Plan``.
     """
 
     database: str
     before: tuple[str, ...]
     after: tuple[str, ...]
     steps: tuple[Step, ...]
+    adopted: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def journalled(self) -> tuple[str, ...]:
+        """What was journalled beside the steps, in words."""
+        count = len(self.adopted)
+        adopted = f"adopted {count} revision{'s' * (count > 1)} that had been applied before"
+        accepted = (f"accepted {revision} as its file is now" for revision in self.accepted)
+        return (*([adopted] if count else []), *accepted)
 
 
 @dataclass

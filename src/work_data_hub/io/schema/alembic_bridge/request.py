@@ -144,8 +144,8 @@ class Request:
             url: the database.
             after: the revisions that the database is at now, where that was looked at.
         """
-        self.plan, steps = progress.plan, tuple(progress.finished)
-        self.result = RunResult(mask(url), progress.plan.current, after, steps)
+        self.plan, steps = (plan := progress.plan), tuple(progress.finished)
+        self.result = RunResult(mask(url), plan.current, after, steps, plan.adopted, plan.accepted)
 
     def reported(self) -> RunResult:
         """Return what env.py reported.

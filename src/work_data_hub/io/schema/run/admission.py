@@ -135,7 +135,7 @@ class Admission:
         """Decide; then record identity, and what was applied before.
 
         Returns:
-            The plan, with the time that the journal lets expect.
+            The plan, with the time that the journal lets expect, and what was written there.
 
         Raises:
             WorkDataHubError: the plan may not run; nothing was changed.
@@ -150,10 +150,11 @@ class Admission:
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
         past = Past(self.view, self.journal, is_own=self.target.is_own)
-        entries = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
+        seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
         if not self.permissions.dry_run:
             self.view.connection.commit()
-        return _timed(plan, entries)
+        timed = _timed(plan, seen.entries)
+        return replace(timed, adopted=seen.adopted, accepted=seen.accepted)
 
     def _clear_up(self, plan: Plan) -> None:
         """Clear up what an interrupted revision left, which a dry run cannot take back."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import WARNING
 from work_data_hub.errors import HistoryError
@@ -21,6 +21,20 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.journal import Journal, JournalEntry, SourceMark
 
 log = logging.getLogger(__name__)
+
+
+class LookedBack(NamedTuple):
+    """What a look at the past found, and wrote down.
+
+    Attributes:
+        entries: the rows of the journal that decide.
+        adopted: the revisions that it did not know, the oldest first.
+        accepted: the revisions whose files are accepted as they are now.
+    """
+
+    entries: list[JournalEntry]
+    adopted: tuple[str, ...]
+    accepted: tuple[str, ...]
 
 
 class Past:
@@ -41,16 +55,13 @@ class Past:
 
     def look_back(
         self, heads: tuple[str, ...], plan: Plan, accepted: Collection[str]
-    ) -> list[JournalEntry]:
+    ) -> LookedBack:
         """Adopt what the journal does not know, and hold the files to what was applied.
 
         Args:
             heads: the revisions that the database is at.
             plan: what shall be run.
             accepted: revisions whose edited or vanished file is accepted.
-
-        Returns:
-            The rows of the journal that decide.
 
         Raises:
             HistoryError: an applied revision was edited, or its file is gone.
@@ -61,14 +72,17 @@ class Past:
         unknown = history_check.unknown_to(entries, applied)
         self._journal.adopt((script.revision, self._marked(script)) for script in unknown)
         found = history_check.findings(entries, applied, scripts, settings, is_own=self._is_own)
+        taken: list[str] = []
         for revision, finding in found.items():
             if revision in accepted:
+                taken.append(revision)
                 script = scripts.get_revision(revision) if finding.path else None
                 source = self._marked(script)
                 self._journal.add(revision, "accept", source=source, detail=str(finding))
             elif not (self._is_own and _is_taken_back(revision, plan)):
                 self._hold_against(finding, plan)
-        return entries
+        adopted = tuple(script.revision for script in reversed(unknown))
+        return LookedBack(entries, adopted, tuple(taken))
 
     def _marked(self, script: Script | None) -> SourceMark | None:
         """Return what identifies the text of a revision, and keep the text."""
