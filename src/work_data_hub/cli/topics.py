@@ -45,6 +45,7 @@ TOPICS = {
         "record a pipeline's runs", "recorded-runs.md", "Record your pipeline's runs"
     ),
     "test-databases": Topic("databases for tests", "test-databases.md", "Test databases"),
+    "drivers": Topic("which driver runs migrations", "drivers.md", "Drivers"),
     "glossary": Topic("the words, and the field's words for them", "glossary.md", "Glossary"),
     "sqlite": Topic("what differs on SQLite", _GUIDE, "SQLite differences"),
 }

@@ -11,6 +11,7 @@ from sqlalchemy.engine import URL
 from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
 from work_data_hub.config.database_address import NOT_UTF_8, parse_address, unreadable
 from work_data_hub.config.database_url import mask, normalize, url_of
+from work_data_hub.config.run_driver import RunDriver, run_driver
 from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
 
@@ -29,18 +30,26 @@ class DatabaseTarget:
     """The database that was decided on.
 
     Attributes:
-        url: with the synchronous driver; a relative SQLite path is as the caller gave it.
+        url: with the synchronous driver of everything but the run's own connection; a relative
+            SQLite path is as the caller gave it.
         source: what decided, in words: "the database_url argument", "DATABASE_URL", ...
-        replaced_driver: the one that was named, where migrations run by another.
+        driver: of the run's own connection.
     """
 
     url: URL
     source: str
-    replaced_driver: str | None = None
+    driver: RunDriver
 
     def __str__(self) -> str:
         """Return the URL without its secrets."""
         return mask(self.url)
+
+    @property
+    def run_url(self) -> URL:
+        """The URL with the driver of the run's own connection."""
+        if self.driver.name == self.url.get_driver_name():
+            return self.url
+        return self.url.set(drivername=f"{self.url.get_backend_name()}+{self.driver.name}")
 
 
 def choose_database(
@@ -75,7 +84,7 @@ def choose_database(
         target = _target(chosen.value, chosen.source)
     elif has_default:
         file = (folder or settings.root) / DEFAULT_DATABASE
-        target = DatabaseTarget(URL.create("sqlite", database=str(file)), chosen.source)
+        target = _target(URL.create("sqlite", database=str(file)), chosen.source)
     else:
         raise _nothing_named()
     _refuse_doubled(target)
@@ -105,15 +114,9 @@ def _revealed(secret: SecretStr | None) -> str | None:
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
     if isinstance(chosen, URL):
         parse_address(_written(chosen, source), source=source)
-        return _with_named_driver(normalize(chosen), source, chosen.drivername)
+        return DatabaseTarget(normalize(chosen), source, run_driver(chosen.drivername))
     url = url_of(parse_address(chosen, source=source))
-    return _with_named_driver(url, source, chosen.strip().partition("://")[0])
-
-
-def _with_named_driver(url: URL, source: str, scheme: str) -> DatabaseTarget:
-    named = scheme.lower().partition("+")[2].removesuffix("_async")
-    is_another = named not in {"", url.get_driver_name()}
-    return DatabaseTarget(url, source, named if is_another else None)
+    return DatabaseTarget(url, source, run_driver(chosen.strip().partition("://")[0]))
 
 
 def _written(url: URL, source: str) -> str:

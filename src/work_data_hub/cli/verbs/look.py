@@ -200,6 +200,8 @@ def _data(found: DatabaseStatus) -> dict[str, Any]:
             {"kind": _KINDS.get(each.code, each.code), **as_data(each)} for each in found.problems
         ],
         "is_clear": found.is_clear,
+        "driver": found.driver.name,
+        "replaced_driver": found.driver.replaced,
         "exists": found.exists,
         "session": found.session,
         "heads": list(found.heads),
@@ -212,6 +214,7 @@ def _lines(found: DatabaseStatus) -> list[str]:
     at = ", ".join(found.versions) or ("base: it is new" if found.is_new else "base (no revision)")
     lines = [
         f"Database     {found.database}  ({found.source}{there})",
+        *([] if found.driver.is_usual else [f"Driver       {found.driver}"]),
         f"Environment  {found.environment or 'not recorded yet'}  (session: {found.session})",
         f"Revision     {at}{' (head)' if found.is_clear else ''}",
         *_pending_lines(found),

@@ -10,7 +10,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.runs.entry import clean
-from work_data_hub.io.schema.engine import is_of_driver, said
+from work_data_hub.io.schema.drivers import is_of_driver
+from work_data_hub.io.schema.engine import said
 from work_data_hub.redaction import without_secrets
 
 if TYPE_CHECKING:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-import sqlite3
 import time
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from work_data_hub.config.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 from work_data_hub.config.database_url import (
     address_of,
     database_of,
@@ -22,6 +20,7 @@ from work_data_hub.config.database_url import (
     with_database,
 )
 from work_data_hub.errors import DatabaseUnavailableError
+from work_data_hub.io.schema.drivers import connect_arguments
 from work_data_hub.patience import say, told_if_slow
 from work_data_hub.redaction import message_without_secrets
 
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL, Connection, Engine, ExceptionContext
 
 CONNECT_PAUSE_SECONDS = 0.5
-SQLITE_BUSY_TIMEOUT_SECONDS = 30
-_DRIVERS = {"psycopg", "psycopg2", "sqlite3"}
 PING_TIMEOUT_SECONDS = 2  # libpq's least
 _ALWAYS_THERE = "postgres"
 _CROWDED = re.compile(r"too many|connection slots")
@@ -52,100 +49,13 @@ def create_engine(url: URL, *, read_only: bool = False) -> Engine:
         url: with its password.
         read_only: take no write lock on SQLite; nothing may be written then.
     """
-    options: dict[str, Any] = {"poolclass": NullPool, "hide_parameters": True}
-    if url.get_backend_name() == "postgresql":
-        options["connect_args"] = _postgresql_arguments(url)
-    elif url.get_backend_name() == "sqlite":
-        arguments = {"timeout": SQLITE_BUSY_TIMEOUT_SECONDS, "factory": HeardConnection}
-        options["connect_args"] = arguments
-    engine = sa.create_engine(url, **options)
+    arguments = connect_arguments(url)
+    engine = sa.create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=arguments)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin if read_only else _begin_immediate)
         event.listen(engine, "handle_error", _stay_open)
     return engine
-
-
-class StatementListener(Protocol):
-    """Who is told of each statement that a driver's connection executes."""
-
-    def before(self, statement: str) -> str:
-        """A statement is about to run; return what is run in its place."""
-
-    def after(self, statement: str, *, may_ask: bool) -> None:
-        """It has run; ``may_ask``: whether the connection can be asked something by now."""
-
-    def failed(self, _statement: str, error: BaseException) -> None:
-        """It was ended by an error."""
-
-
-@contextmanager
-def told(
-    listener: StatementListener | None, statement: str, *, may_ask: bool = True
-) -> Iterator[str]:
-    """Tell of one statement, around the block that runs it; yield what is to be run."""
-    if listener is None:
-        yield statement
-        return
-    chosen = listener.before(statement)
-    try:
-        yield chosen
-    except BaseException as error:
-        listener.failed(statement, error)
-        raise
-    listener.after(statement, may_ask=may_ask)
-
-
-class HeardConnection(sqlite3.Connection):
-    """A connection of SQLite's driver that tells of every statement, whoever executes it.
-
-    Attributes:
-        listener: is told, while there is one.
-    """
-
-    listener: StatementListener | None = None
-
-    def cursor(self, factory: Any = None) -> Any:
-        """Return a cursor that tells."""
-        return super().cursor(factory or HeardCursor)
-
-    def execute(self, sql: str, *parameters: Any) -> sqlite3.Cursor:
-        """As the driver's, which would take a cursor that does not tell."""
-        return HeardCursor(self).execute(sql, *parameters)
-
-    def executemany(self, sql: str, parameters: Any, /) -> sqlite3.Cursor:
-        """As above."""
-        return HeardCursor(self).executemany(sql, parameters)
-
-    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
-        """As above."""
-        return HeardCursor(self).executescript(sql_script)
-
-    def commit(self) -> None:
-        """As the driver's."""
-        with told(self.listener, "COMMIT"):
-            super().commit()
-
-
-class HeardCursor(sqlite3.Cursor):
-    """A cursor of ``HeardConnection``."""
-
-    connection: HeardConnection
-
-    def execute(self, sql: str, *parameters: Any) -> Self:
-        """As the driver's."""
-        with told(self.connection.listener, sql) as chosen:
-            return super().execute(chosen, *parameters)
-
-    def executemany(self, sql: str, parameters: Any, /) -> Self:
-        """As the driver's."""
-        with told(self.connection.listener, sql):
-            return super().executemany(sql, parameters)
-
-    def executescript(self, sql_script: str, /) -> sqlite3.Cursor:
-        """As the driver's, which commits first."""
-        with told(self.connection.listener, f"COMMIT; {sql_script}"):
-            return super().executescript(sql_script)
 
 
 @contextmanager
@@ -189,9 +99,8 @@ def connect_raw(engine: Engine) -> Any:
         DatabaseUnavailableError: when the database does not answer.
     """
     arguments, options = engine.dialect.create_connect_args(engine.url)
-    defaults = _postgresql_arguments(engine.url) if engine.dialect.name == "postgresql" else {}
     try:
-        return engine.dialect.connect(*arguments, **{**defaults, **options})
+        return engine.dialect.connect(*arguments, **{**connect_arguments(engine.url), **options})
     except (engine.dialect.loaded_dbapi.Error, OSError) as error:
         raise unavailable(engine.url, error) from error
 
@@ -252,7 +161,7 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
 
 
 def driver_connection(connection: Connection) -> Any:
-    """Return the driver's own connection: psycopg's, or that of ``sqlite3``."""
+    """Return the driver's own connection: psycopg's, psycopg2's, or that of ``sqlite3``."""
     return connection.connection.driver_connection
 
 
@@ -294,16 +203,6 @@ def _begin_immediate(connection: Connection) -> None:
     # already have made that impossible.
     if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
         connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-def _postgresql_arguments(url: URL) -> dict[str, Any]:
-    arguments: dict[str, Any] = {
-        # Prepared statements do not survive a transaction pooler.
-        "prepare_threshold": None,
-        "application_name": APPLICATION_NAME,
-        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
-    }
-    return {name: value for name, value in arguments.items() if name not in url.query}
 
 
 def _may_come(url: URL, error: Exception, *, is_up: bool) -> bool:
@@ -387,14 +286,6 @@ def _is_folder(path: Path) -> bool:
         return path.is_dir()
     except OSError:
         return True
-
-
-def is_of_driver(error: BaseException) -> bool:
-    """Whether a driver raised it: locks and recovery speak to the driver directly (PEP 249)."""
-    return any(
-        kind.__name__ == "Error" and kind.__module__.partition(".")[0] in _DRIVERS
-        for kind in type(error).__mro__
-    )
 
 
 def said(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from alembic import command
 from alembic.config import Config
 
 from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema import engine, migration_runner
+from work_data_hub.io.schema import drivers, migration_runner
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
@@ -165,21 +165,6 @@ def test_a_full_disk_makes_sqlite_roll_back_by_itself(
     assert not has_table(sqlite_url, "a")
 
 
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg2", "pg8000"])
-def test_a_driver_that_is_not_the_one_of_the_url_is_named_where_sql_fails(
-    make_history: Any, revision_body: Any, run_alembic: Any, postgresql_url: URL, driver: str
-) -> None:
-    project = make_history([revision_body("op.get_bind().exec_driver_sql(\"SELECT '%I'\", ())")])
-    named = postgresql_url.set(drivername=f"postgresql+{driver}")
-    assert f"psycopg runs migrations, not {driver}, which the URL names" in failure(
-        run_alembic, project, named
-    )
-    for same in ("postgresql", "postgresql+psycopg", "postgresql+psycopg_async"):
-        assert "psycopg" not in failure(run_alembic, project, postgresql_url.set(drivername=same))
-    other = make_history([revision_body("raise ValueError('%I')")])
-    assert "psycopg" not in failure(run_alembic, other, named)
-
-
 BEHIND_ITS_BACK = [
     "import sqlite3\nsqlite3.connect(op.get_bind().engine.url.database, timeout=0).execute({0!r})",
     "own = sa.create_engine(op.get_bind().engine.url, connect_args={{'timeout': 0}})\n"
@@ -197,7 +182,7 @@ def test_the_lock_of_the_run_is_said_to_be_in_the_way_of_a_connection_of_the_rev
     monkeypatch: pytest.MonkeyPatch,
     code: str,
 ) -> None:
-    monkeypatch.setattr(engine, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(drivers, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
     body = revision_body(f"{TABLE}\n{code.format('CREATE TABLE b (x int)')}")
     with pytest.raises(
         MigrationFailedError, match="database is locked, by the run itself"
@@ -233,7 +218,7 @@ def test_the_lock_of_another_program_is_not_said_to_be_the_run_s(
     lock: str,
     code: str,
 ) -> None:
-    monkeypatch.setattr(engine, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
+    monkeypatch.setattr(drivers, "SQLITE_BUSY_TIMEOUT_SECONDS", 0.1)
     other = sqlite3.connect(str(sqlite_url.database), isolation_level=None, check_same_thread=False)
     monkeypatch.setattr(builtins, "lock_it", lambda: other.executescript(lock), raising=False)
     locking = code.replace("block():\n", "block():\n    lock_it()\n")

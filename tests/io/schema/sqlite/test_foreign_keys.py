@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from work_data_hub.errors import MigrationFailedError
-from work_data_hub.io.schema.engine import HeardCursor
+from work_data_hub.io.schema.drivers import HeardCursor
 
 if TYPE_CHECKING:
     from tests.io.schema.sqlite.conftest import Project

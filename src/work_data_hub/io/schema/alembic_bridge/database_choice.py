@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import configparser
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +14,18 @@ from sqlalchemy.engine import URL, Connection
 from work_data_hub.config import DatabaseTarget, Settings, choose_database
 from work_data_hub.config.choice import Choice
 from work_data_hub.config.database_url import mask
+from work_data_hub.config.run_driver import GUARDED, RunDriver
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line, x_arguments
 from work_data_hub.io.schema.alembic_bridge.overruling import settings_left
 from work_data_hub.io.schema.alembic_bridge.request import REQUEST, request_of
 from work_data_hub.io.schema.alembic_bridge.swaps import leads_to
+from work_data_hub.io.schema.drivers import cancelled_by_ctrl_c
 from work_data_hub.io.schema.revisions import project_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
     from alembic.runtime.environment import EnvironmentContext
 
@@ -50,19 +51,35 @@ class DatabaseChoice:
     connection: Connection | None = None
     is_of_env_py: bool = False
 
-    def open(
-        self, *, read_only: bool = False, wait_seconds: float = 0
-    ) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def open(self, *, read_only: bool = False, wait_seconds: float = 0) -> Iterator[Connection]:
         """Connect for a block, as ``engine.connect``; a caller's connection stays open.
+
+        What is only read is read by the package's own driver, what is changed by that of the run.
 
         Raises:
             RefusedError: env.py put a connection to another database in the place of the choice.
+            SettingsError: the driver that the URL names is broken.
         """
-        if self.connection is not None:
+        if self.connection is None:
+            opened = self._connected(wait_seconds, read_only=read_only)
+        else:
             if self.is_of_env_py:
                 _refuse_swap(self.target, self.connection)
-            return engine.real_transactions(self.connection, read_only=read_only)
-        return engine.connect(self.target.url, read_only=read_only, wait_seconds=wait_seconds)
+            opened = engine.real_transactions(self.connection, read_only=read_only)
+        with opened as connection, cancelled_by_ctrl_c(connection):
+            yield connection
+
+    @contextmanager
+    def _connected(self, wait_seconds: float, *, read_only: bool) -> Iterator[Connection]:
+        url, run_url = self.target.url, self.target.run_url
+        if run_url != url and not read_only:
+            _refuse_broken(self.target)
+            # It waits for the server, and knows in every language why it is not let in.
+            with engine.connect(url, wait_seconds=wait_seconds):
+                url = run_url
+        with engine.connect(url, read_only=read_only, wait_seconds=wait_seconds) as connection:
+            yield connection
 
 
 def choose(configuration: Configuration) -> DatabaseChoice:
@@ -98,6 +115,8 @@ def choose(configuration: Configuration) -> DatabaseChoice:
         has_default=ini is None or project_files.is_own(Path(ini)),
         folder=folder,
     )
+    if connection is not None:
+        target = replace(target, driver=RunDriver(connection.dialect.driver))
     return DatabaseChoice(target, settings, connection, is_of_env_py=not is_of_program)
 
 
@@ -171,6 +190,17 @@ def _refuse_swap(decided: DatabaseTarget, found: Connection) -> None:
         )
 
 
+def _refuse_broken(target: DatabaseTarget) -> None:
+    """Refuse a driver that is installed, and cannot be loaded."""
+    try:
+        target.run_url.get_dialect().import_dbapi()
+    except ImportError as error:
+        raise SettingsError(
+            f"{target.source} names the driver {target.driver}, which cannot be loaded: {error}",
+            hint="install it anew, or name another one: postgresql+psycopg://...",
+        ) from error
+
+
 def _checked(connection: object) -> Connection:
     if not isinstance(connection, Connection):
         raise UsageError(
@@ -182,8 +212,15 @@ def _checked(connection: object) -> Connection:
             "the connection on the Alembic Config is closed",
             hint="call Alembic inside the block that opened it",
         )
+    dialect = connection.dialect
+    if dialect.is_async or dialect.driver not in GUARDED:
+        kind = "an asynchronous one" if dialect.is_async else f"one of {dialect.driver}"
+        raise UsageError(
+            f"the connection on the Alembic Config is {kind}, whose transactions cannot be watched",
+            hint="pass one of psycopg, psycopg2 or sqlite3, or a URL: sqlalchemy.url of the Config",
+        )
     raw = engine.driver_connection(connection)
-    if connection.dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
+    if dialect.name == "postgresql" and getattr(raw, "autocommit", False) is True:
         raise UsageError(
             "the connection on the Alembic Config is in autocommit mode",
             hint="pass one of an engine without isolation_level='AUTOCOMMIT'",

@@ -56,7 +56,7 @@ class Ending:
                 scripts=scripts,
                 progress=self.progress,
                 asked=asked,
-                replaced_driver=self.target.replaced_driver if self.target else None,
+                driver=self.target.driver if self.target else None,
             )
             hide_secrets(fault, error, self.target.url if self.target else None)
             if fault is None:

@@ -33,7 +33,8 @@ from work_data_hub.io.schema.alembic_bridge.places import (
     innermost,
     revision_file_in,
 )
-from work_data_hub.io.schema.engine import first_line, is_of_driver, said
+from work_data_hub.io.schema.drivers import is_of_driver, sqlstate_of
+from work_data_hub.io.schema.engine import first_line, said
 
 _CHECK_RIGHTS = "check the rights of the user, and that no other program holds the database"
 # What PgBouncer says (08P01, query_wait_timeout) when no server connection came free.
@@ -68,6 +69,7 @@ _GOES_BACK = re.compile(r"-\d+$")
 if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
+    from work_data_hub.config.run_driver import RunDriver
     from work_data_hub.domain.finding import Finding
     from work_data_hub.domain.run.plan import Progress, Remainder
 
@@ -78,7 +80,7 @@ def as_fault(
     scripts: ScriptDirectory,
     progress: Progress,
     asked: str = "",
-    replaced_driver: str | None = None,
+    driver: RunDriver | None = None,
 ) -> WorkDataHubError | None:
     """Return the error that a person understands, or None when it is a bug that must be seen.
 
@@ -87,10 +89,10 @@ def as_fault(
         scripts: the revision files, to name near matches and paths.
         progress: how far the run got.
         asked: the revision that was asked for, as the caller wrote it.
-        replaced_driver: the driver that the URL names, where another one runs.
+        driver: of the run, where it is known.
     """
     if progress.running is not None:
-        return _failed_revision(error, scripts, progress, replaced_driver)
+        return _failed_revision(error, scripts, progress, driver)
     if isinstance(error, WorkDataHubError):
         return error
     if isinstance(error, CommandError | RevisionError):
@@ -126,8 +128,7 @@ def _fault_of_a_kind(error: Exception, scripts: ScriptDirectory) -> WorkDataHubE
             f"{error.strerror}: {error.filename}", hint="check the path and your rights to it"
         )
     if isinstance(error, DBAPIError) or is_of_driver(error):
-        original = getattr(error, "orig", None) or error
-        is_pool_full = getattr(original, "sqlstate", None) == _PROTOCOL_VIOLATION
+        is_pool_full = sqlstate_of(error) == _PROTOCOL_VIOLATION
         return MigrationFailedError(
             f"the database refused: {said(error)}",
             hint=_TWO_CONNECTIONS if is_pool_full else _CHECK_RIGHTS,
@@ -155,7 +156,7 @@ def interrupted(progress: Progress) -> RunInterruptedError:
 
 
 def _failed_revision(
-    error: Exception, scripts: ScriptDirectory, progress: Progress, replaced_driver: str | None
+    error: Exception, scripts: ScriptDirectory, progress: Progress, driver: RunDriver | None
 ) -> MigrationFailedError:
     failed = progress.running
     assert failed is not None
@@ -165,7 +166,7 @@ def _failed_revision(
         f"{failed.direction} {failed.revision} failed{where}: {_named(error)}"
         f"{', by the run itself' if progress.is_own_lock else ''}",
         hint=f"{_LEFT[progress.left]} (done before it: {_done(progress)});"
-        f" {_OWN_LOCK if progress.is_own_lock else _advice(error, replaced_driver)}",
+        f" {_OWN_LOCK if progress.is_own_lock else _advice(error, driver)}",
         applied=[step.revision for step in progress.finished],
         failed=failed.revision,
         pending=[step.revision for step in progress.pending],
@@ -178,18 +179,19 @@ def _done(progress: Progress) -> str:
     return f"{len(before) + 1}, the last {last}" if before else last
 
 
-def _advice(error: Exception, replaced_driver: str | None) -> str:
+def _advice(error: Exception, driver: RunDriver | None) -> str:
     if isinstance(error, WorkDataHubError):
         return error.hint
     original = getattr(error, "orig", None) or error
-    is_denied = getattr(original, "sqlstate", None) in _DENIED
+    is_denied = sqlstate_of(error) in _DENIED
     # The low byte is the code, what is above it its kind.
     if is_denied or getattr(original, "sqlite_errorcode", 0) & 0xFF in _REFUSED:
         return _CHECK_RIGHTS
-    if replaced_driver is not None and (isinstance(error, DBAPIError) or is_of_driver(error)):
+    is_refused = isinstance(error, DBAPIError) or is_of_driver(error)
+    if is_refused and driver is not None and driver.replaced is not None:
         return (
-            f"correct it and run again (psycopg runs migrations, not {replaced_driver}, which the"
-            " URL names: they differ in what they make of parameters and of %)"
+            f"correct it and run again ({driver.name} runs migrations, not {driver.replaced}, which"
+            " the URL names: they differ in what they make of parameters and of %)"
         )
     return "correct it and run again"
 

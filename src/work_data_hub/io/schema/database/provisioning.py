@@ -11,6 +11,7 @@ from work_data_hub.errors import DatabaseUnavailableError
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Request
+from work_data_hub.io.schema.drivers import sqlstate_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +102,7 @@ def _create(url: URL) -> bool:
             connection.exec_driver_sql(f"CREATE DATABASE {name}")
         except sa.exc.DBAPIError as error:
             # Another process was quicker: what was asked for is there.
-            if getattr(error.orig, "sqlstate", None) in _THERE_ALREADY:
+            if sqlstate_of(error) in _THERE_ALREADY:
                 return False
             raise DatabaseUnavailableError(
                 f"cannot create {mask(url)}: {engine.said(error)}",

@@ -228,7 +228,7 @@ class _PostgresqlTransaction(_Transaction):
             "SELECT current_setting('search_path'),"
             " set_config('standard_conforming_strings', 'on', true)"
         ).one()
-        if self._driver.info.transaction_status.name != "INTRANS":
+        if self._driver.info.transaction_status != _IN_TRANSACTION:
             raise RuntimeError("the connection is in autocommit mode")
 
     def execute(self, text: str) -> CursorResult[Any]:
@@ -246,6 +246,7 @@ class _PostgresqlTransaction(_Transaction):
         )
 
 
+_IN_TRANSACTION = 2  # libpq's PQTRANS_INTRANS
 _CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE")
 _TRANSACTIONS = {"sqlite": _SqliteTransaction, "postgresql": _PostgresqlTransaction}
 

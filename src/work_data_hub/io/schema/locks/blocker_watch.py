@@ -15,6 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from work_data_hub.errors import WorkDataHubError
+from work_data_hub.io.schema.drivers import sqlstate_of
 from work_data_hub.io.schema.engine import connect_raw
 
 if TYPE_CHECKING:
@@ -110,8 +111,7 @@ class BlockerWatch:
     def made_give_way(self, error: BaseException) -> bool:
         """Whether a statement was ended by the watch, because others waited behind it."""
         with self._looking:  # what cancelled it may not have come back yet
-            original = getattr(error, "orig", error)
-            return self._gave_way and getattr(original, "sqlstate", None) == _CANCELED
+            return self._gave_way and sqlstate_of(error) == _CANCELED
 
     def _watch(self) -> None:
         """Look when the same subject is running at two ticks in a row.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import time
 
+from work_data_hub.io.schema.drivers import sqlstate_of
+
 LOCK_NOT_AVAILABLE = "55P03"
 
 
@@ -19,8 +21,7 @@ LONGEST_PAUSE_SECONDS = 30.0
 
 def is_lock_failure(error: BaseException) -> bool:
     """Whether a statement failed because it did not get its locks in time."""
-    original = getattr(error, "orig", error)
-    return getattr(original, "sqlstate", None) in {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
+    return sqlstate_of(error) in {LOCK_NOT_AVAILABLE, DEADLOCK_DETECTED}
 
 
 class Retries:

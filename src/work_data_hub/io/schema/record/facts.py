@@ -116,7 +116,9 @@ def is_local(connection: Connection) -> bool:
     can say otherwise than the URL.
     """
     info = getattr(driver_connection(connection), "info", None)
-    host = getattr(info, "hostaddr", None) or getattr(info, "host", None)
+    # psycopg2 tells the address only among what it was connected with.
+    named = getattr(info, "dsn_parameters", {}).get("hostaddr")
+    host = named or getattr(info, "hostaddr", None) or getattr(info, "host", None)
     return is_local_url(connection.engine.url) if host is None else _is_this_machine(host)
 
 

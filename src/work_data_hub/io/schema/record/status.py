@@ -27,6 +27,7 @@ from work_data_hub.io.schema.record.marks import Marks
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from work_data_hub.config.run_driver import RunDriver
     from work_data_hub.domain.record.target import Identity, Target
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.record.facts import DatabaseFacts
@@ -52,6 +53,7 @@ class DatabaseStatus:
     Attributes:
         database: its URL, without the password.
         source: what decided on it, in words.
+        driver: of the connection that a run would have.
         exists: False for a SQLite file that is not there yet.
         environment: what it is recorded as, prod where that cannot be read; None before the first
             run.
@@ -68,6 +70,7 @@ class DatabaseStatus:
 
     database: str
     source: str
+    driver: RunDriver
     exists: bool
     environment: str | None
     session: str
@@ -111,6 +114,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     return DatabaseStatus(
         database=mask(view.target.url),
         source=view.target.source,
+        driver=view.target.driver,
         exists=engine.exists(view.target.url),
         environment=target.recorded_environment,
         session=view.settings.environment,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
+
+log = logging.getLogger(__name__)
 
 
 def change(configuration: Configuration, ending: Ending) -> None:
@@ -115,8 +118,10 @@ def _opened(choice: DatabaseChoice, environment: EnvironmentContext) -> Iterator
     may_create = request_of(config).loading is None
     if not may_create and choice.connection is None and not engine.exists(target.url):
         raise UsageError(f"there is no database {target}", hint="run `wdh db upgrade` first")
+    if target.driver.replaced is not None:
+        log.info("the driver is %s", target.driver)
     wait_seconds = choice.settings.connect_wait
-    with told(config, target.url), choice.open(wait_seconds=wait_seconds) as connection:
+    with told(config, target.run_url), choice.open(wait_seconds=wait_seconds) as connection:
         yield connection
 
 

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
 
-from work_data_hub.io.schema.engine import HeardConnection, driver_connection, told
+from work_data_hub.io.schema.drivers import HeardConnection, told
+from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import Connection
 
-    from work_data_hub.io.schema.engine import StatementListener
+    from work_data_hub.io.schema.drivers import StatementListener
 
 
 @contextmanager
@@ -39,19 +40,15 @@ def heard(connection: Connection, listener: StatementListener) -> Iterator[bool]
             yield True
         finally:
             raw.listener = None
-    elif type(raw).__module__.partition(".")[0] == "psycopg":
-        factory, commit = raw.cursor_factory, raw.commit
-
-        def telling_commit() -> None:
-            with told(listener, "COMMIT", may_ask=False):
-                commit()
-
-        raw.cursor_factory, raw.commit = _telling(factory, listener), telling_commit
+    elif connection.dialect.driver in _TELLING:
+        telling, factory = _TELLING[connection.dialect.driver], raw.cursor_factory
+        usual = factory or connection.dialect.loaded_dbapi.extensions.cursor
+        raw.cursor_factory = telling(usual, listener)
         try:
-            yield True
+            with _heard_methods(raw, listener, telling):
+                yield True
         finally:
             raw.cursor_factory = factory
-            del raw.commit
     else:
         before = lambda *all: (listener.before(all[2]), all[3])  # noqa: E731
         after = lambda *all: listener.after(all[2], may_ask=True)  # noqa: E731
@@ -88,7 +85,37 @@ def traced(connection: Connection, told: Callable[[str], None]) -> Iterator[None
         trace(connection, None)
 
 
-def _telling(factory: Any, listener: StatementListener) -> Any:
+@contextmanager
+def _heard_methods(
+    raw: Any, listener: StatementListener, telling: Callable[[Any, StatementListener], Any]
+) -> Iterator[None]:
+    """Tell of a driver's commit, and of cursors of another class, for the block.
+
+    A connection of a class in C cannot be given other methods: that it was told to commit is found
+    out behind it.
+    """
+    if not hasattr(raw, "__dict__"):
+        yield
+        return
+    commit, cursor = raw.commit, raw.cursor
+
+    def telling_commit() -> None:
+        with told(listener, "COMMIT", may_ask=False):
+            commit()
+
+    def telling_cursor(*how: Any, cursor_factory: Any = None, **options: Any) -> Any:
+        if cursor_factory is not None:
+            options["cursor_factory"] = telling(cursor_factory, listener)
+        return cursor(*how, **options)
+
+    raw.commit, raw.cursor = telling_commit, telling_cursor
+    try:
+        yield
+    finally:
+        del raw.commit, raw.cursor
+
+
+def _psycopg(factory: Any, listener: StatementListener) -> Any:
     """Return a class of psycopg's cursors that tells."""
 
     class TellingCursor(factory):  # type: ignore[misc]
@@ -113,6 +140,40 @@ def _telling(factory: Any, listener: StatementListener) -> Any:
                 yield copy
 
     return TellingCursor
+
+
+def _psycopg2(factory: Any, listener: StatementListener) -> Any:
+    """Return a class of psycopg2's cursors that tells."""
+
+    class TellingCursor(factory):  # type: ignore[misc]
+        def execute(self, query: Any, vars: Any = None) -> None:  # noqa: A002  # the driver's name
+            with told(listener, _text(query, self)) as statement:
+                super().execute(_chosen(query, statement, self), vars)
+
+        def executemany(self, query: Any, vars_list: Any) -> None:
+            with told(listener, _text(query, self)):
+                super().executemany(query, vars_list)
+
+        def callproc(self, procname: str, parameters: Any = None) -> Any:
+            with told(listener, f"CALL {procname}"):
+                return super().callproc(procname, parameters)
+
+        def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+            with told(listener, _text(sql, self)):
+                super().copy_expert(sql, file, size)
+
+        def copy_from(self, file: Any, table: str, *how: Any, **options: Any) -> None:
+            with told(listener, f"COPY {table} FROM STDIN"):
+                super().copy_from(file, table, *how, **options)
+
+        def copy_to(self, file: Any, table: str, *how: Any, **options: Any) -> None:
+            with told(listener, f"COPY {table} TO STDOUT"):
+                super().copy_to(file, table, *how, **options)
+
+    return TellingCursor
+
+
+_TELLING = {"psycopg": _psycopg, "psycopg2": _psycopg2}
 
 
 def _text(query: Any, cursor: Any) -> str:

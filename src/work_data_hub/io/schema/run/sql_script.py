@@ -140,13 +140,13 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
             "on_version_apply": statements.write_journal,
         }
     configuration.apply(
-        url=choice.target.url,
+        url=choice.target.run_url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         transactional_ddl=True,
         **options,
     )
-    config, url = environment.config, choice.target.url
+    config, url = environment.config, choice.target.run_url
     with database_choice.told(config, url), environment.begin_transaction():
         configuration.run_migrations()
 

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Literal
 
 from work_data_hub.domain.sql.statement import only_reads
+from work_data_hub.io.schema.drivers import sqlstate_of
 from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
@@ -147,4 +148,4 @@ class TransactionState:
         self.was_open = self.was_open and self.is_open
         if self.dialect == "sqlite":
             return isinstance(error, sqlite3.Error)
-        return getattr(error, "sqlstate", None) is not None and not self.is_lost
+        return sqlstate_of(error) is not None and not self.is_lost

@@ -121,7 +121,7 @@ class TransactionWatch:
         self._refuse_ended(if_so=self.was_ended or self.transaction.is_another(xact_id))
 
     def before(self, statement: str) -> str:
-        """See ``engine.StatementListener``."""
+        """See ``drivers.StatementListener``."""
         if not self._is_heard():
             return statement
         if not self.is_outside:
@@ -135,7 +135,7 @@ class TransactionWatch:
         return statement
 
     def after(self, statement: str, *, may_ask: bool) -> None:
-        """See ``engine.StatementListener``."""
+        """See ``drivers.StatementListener``."""
         if not self._is_heard():
             return
         trace(self._connection, self._traced)
@@ -148,7 +148,7 @@ class TransactionWatch:
             self.transaction.learn_xact_id(statement)
 
     def failed(self, _statement: str, error: BaseException) -> None:
-        """See ``engine.StatementListener``."""
+        """See ``drivers.StatementListener``."""
         self.transaction.last_error = error
         if not self._is_heard():
             return
