@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from work_data_hub.config import settings as settings_module
+from work_data_hub.config.current_settings import current_settings, forget, plain
 from work_data_hub.config.plain_settings import PlainSettings, read_plain_settings
 from work_data_hub.errors import SettingsError
 
@@ -23,6 +24,7 @@ PLAIN: list[dict[str, str]] = [
     {"WDH_CONNECT_WAIT": "0", "WDH_LOCK_TIMEOUT": "2.5", "WDH_RUN_LOCK_WAIT": "100"},
     {"ENVIRONMENTAL": "x", "DATABASE_URLS": "y"},
     {"WDH_DATABASE__URI": "a", "DATABASE_URL": "b"},
+    {"WDH_LOCK_DEADLINE": "7", "WDH_STATEMENT_TIMEOUT": "1.25", "WDH_CONNECT_WAIT": "31"},
 ]
 NOT_PLAIN: list[dict[str, str]] = [
     {"ENVIRONMENT": "Prod"},
@@ -45,6 +47,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty project, so that nobody's .env is read."""
     monkeypatch.setattr(settings_module, "project_root", lambda: tmp_path)
     monkeypatch.chdir(tmp_path)
+    settings_module.get_settings.cache_clear()
     return tmp_path
 
 
@@ -54,13 +57,7 @@ def full(root: Path) -> PlainSettings | None:
         found = settings_module.get_settings()
     except SettingsError:
         return None
-    url, uri = found.database_url, found.database.uri
-    return PlainSettings(
-        found.environment,
-        url.get_secret_value() if url else None,
-        uri.get_secret_value() if uri else None,
-        root,
-    )
+    return plain(found)._replace(root=root)
 
 
 @pytest.mark.parametrize("variables", PLAIN, ids=str)
@@ -128,3 +125,26 @@ def test_every_setting_is_known_here() -> None:
     aliases = {"environment", "database_url", "database"}
     fields = {f"wdh_{name}" for name in settings_module.Settings.model_fields.keys() - aliases}
     assert fields < plain_settings._KNOWN
+
+
+def test_a_run_has_what_the_program_has_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "3")
+    assert current_settings().lock_timeout == 3
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "4")
+    assert current_settings().lock_timeout == 4
+    assert settings_module.get_settings().lock_timeout == 4
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "5")
+    assert current_settings().lock_timeout == 4
+    forget()
+    assert current_settings().lock_timeout == 5
+
+
+def test_what_is_not_plain_has_the_fault_of_the_full_settings(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WDH_DATABASE", '{"uri": "sqlite:///x.db"}')
+    assert current_settings().database_uri == "sqlite:///x.db"
+    settings_module.get_settings.cache_clear()
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "soon")
+    with pytest.raises(SettingsError, match="WDH_LOCK_TIMEOUT"):
+        current_settings()

@@ -18,7 +18,7 @@ from alembic import command
 from alembic.config import CommandLine, Config
 from alembic.operations.batch import ApplyBatchImpl
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext
+from alembic.runtime.migration import MigrationContext, RevisionStep
 from alembic.script import ScriptDirectory
 from psycopg import pq
 from sqlalchemy.dialects import sqlite
@@ -34,6 +34,7 @@ from work_data_hub.io.schema.alembic_bridge.call import (
     plan_of_alembic,
 )
 from work_data_hub.io.schema.alembic_bridge.revision_listing import described
+from work_data_hub.io.schema.alembic_bridge.revision_map import read_when_needed
 from work_data_hub.io.schema.engine import connect, foreign_keys_off
 from work_data_hub.io.schema.first_look import libpq
 from work_data_hub.io.schema.locks import advisory_lock
@@ -103,16 +104,17 @@ def connection(sqlite_url: URL) -> Iterator[Connection]:
 
 def test_private_doors_stand_in_the_rooms_that_are_known_for_them() -> None:
     rooms = {
-        "io/schema/alembic_bridge/applied_script.py",
         "io/schema/alembic_bridge/call.py",
         "io/schema/alembic_bridge/ending.py",
         "io/schema/alembic_bridge/guarded_env.py",
         "io/schema/alembic_bridge/model_differences.py",
         "io/schema/alembic_bridge/places.py",
+        "io/schema/alembic_bridge/revision_map.py",
         "io/schema/authoring/writer.py",
         "io/schema/run/as_applied.py",
         "io/schema/run/dry_run.py",
         "io/schema/run/executor.py",
+        "io/schema/run/nothing_to_do.py",
         "io/schema/run/partial_revisions.py",
         "io/schema/run/revision_commits.py",
         "io/schema/run/script_statements.py",
@@ -447,3 +449,25 @@ def test_the_folders_of_revision_files_are_listed_with_packages_resolved(
     packaged, plain = ScriptDirectory.from_config(config)._version_locations
     assert Path(packaged) == Path(alembic.__file__).parent / "more"
     assert Path(plain) == tmp_path
+
+
+def test_the_graph_of_the_files_is_made_when_it_is_asked_for(project: Path) -> None:
+    config = Config(str(project / "alembic.ini"))
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.revision_map._generator == scripts._load_revisions
+    assert isinstance(scripts._version_locations, list)
+    assert "_revision_map" not in vars(scripts.revision_map)
+    assert scripts.get_heads() == [SECOND]
+    assert "_revision_map" in vars(scripts.revision_map)
+
+
+def test_a_step_asks_for_the_module_of_its_revision_when_it_is_planned(project: Path) -> None:
+    versions = project / "io/schema/migrations/versions"
+    for file in versions.glob("*.py"):
+        file.write_text(file.read_text() + "\nraise RuntimeError('executed')\n")
+    config = Config(str(project / "alembic.ini"))
+    scripts = ScriptDirectory.from_config(config)
+    read_when_needed(scripts, config)
+    script = scripts.get_revision(SECOND)
+    with pytest.raises(RuntimeError, match="executed"):
+        RevisionStep(scripts.revision_map, script, True)

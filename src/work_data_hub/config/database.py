@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import URL
 
 from work_data_hub.config.choice import DEFAULT_DATABASE, Choice, choose, may_be_used
+from work_data_hub.config.current_settings import plain
 from work_data_hub.config.database_address import NOT_UTF_8, parse_address, unreadable
 from work_data_hub.config.database_url import mask, normalize, url_of
+from work_data_hub.config.plain_settings import PlainSettings
 from work_data_hub.config.run_driver import RunDriver, run_driver
-from work_data_hub.config.settings import get_settings
 from work_data_hub.errors import SettingsError
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from pydantic import SecretStr
 
     from work_data_hub.config.settings import Settings
 
@@ -53,7 +52,7 @@ class DatabaseTarget:
 
 
 def choose_database(
-    settings: Settings,
+    settings: Settings | PlainSettings,
     explicit: str | URL | None = None,
     *,
     explicit_source: str = "the database_url argument",
@@ -78,20 +77,24 @@ def choose_database(
         SettingsError: nothing was chosen and there is no default, what was chosen is no URL or
             gives a parameter twice, or ``ENVIRONMENT`` is prod and it is not PostgreSQL.
     """
-    url, uri = _revealed(settings.database_url), _revealed(settings.database.uri)
+    said = settings if isinstance(settings, PlainSettings) else plain(settings)
+    url, uri = said.database_url, said.database_uri
     chosen: Choice[str | URL] = choose(explicit, explicit_source, url, uri, own)
     if chosen.value is not None:
         target = _target(chosen.value, chosen.source)
     elif has_default:
-        file = (folder or settings.root) / DEFAULT_DATABASE
-        target = _target(URL.create("sqlite", database=str(file)), chosen.source)
+        target = _default(folder or said.root, chosen.source)
     else:
         raise _nothing_named()
     _refuse_doubled(target)
-    if explicit is None and settings.database_url is not None:
-        _warn_when_overruled(target, settings)
-    _require_postgresql_in_prod(target, settings)
+    if explicit is None and url is not None and uri is not None:
+        _warn_when_overruled(target, uri)
+    _require_postgresql_in_prod(target, said.environment)
     return target
+
+
+def _default(folder: Path, source: str) -> DatabaseTarget:
+    return _target(URL.create("sqlite", database=str(folder / DEFAULT_DATABASE)), source)
 
 
 def _nothing_named() -> SettingsError:
@@ -104,11 +107,9 @@ def _nothing_named() -> SettingsError:
 
 def get_database_connection_string() -> str:
     """Return the URL of the session's database **with its password**: never print it."""
+    from work_data_hub.config.settings import get_settings
+
     return choose_database(get_settings()).url.render_as_string(hide_password=False)
-
-
-def _revealed(secret: SecretStr | None) -> str | None:
-    return None if secret is None else secret.get_secret_value()
 
 
 def _target(chosen: str | URL, source: str) -> DatabaseTarget:
@@ -130,10 +131,8 @@ def _written(url: URL, source: str) -> str:
     raise unreadable(source, NOT_UTF_8)
 
 
-def _warn_when_overruled(target: DatabaseTarget, settings: Settings) -> None:
-    if settings.database.uri is None:
-        return
-    other = _target(settings.database.uri.get_secret_value(), "WDH_DATABASE__URI")
+def _warn_when_overruled(target: DatabaseTarget, uri: str) -> None:
+    other = _target(uri, "WDH_DATABASE__URI")
     if other.url != target.url:
         log.warning(
             "DATABASE_URL (%s) and WDH_DATABASE__URI (%s) differ: DATABASE_URL is used",
@@ -152,8 +151,8 @@ def _refuse_doubled(target: DatabaseTarget) -> None:
             )
 
 
-def _require_postgresql_in_prod(target: DatabaseTarget, settings: Settings) -> None:
-    if not may_be_used(settings.environment, target.url.get_backend_name()):
+def _require_postgresql_in_prod(target: DatabaseTarget, environment: str) -> None:
+    if not may_be_used(environment, target.url.get_backend_name()):
         raise SettingsError(
             f"ENVIRONMENT is prod, which needs PostgreSQL, but {target.source} is {target}"
             " (tried: an explicit URL, DATABASE_URL, WDH_DATABASE__URI, the default)",

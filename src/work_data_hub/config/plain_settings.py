@@ -1,4 +1,4 @@
-"""The settings that are needed to find out that nothing is to do, read without pydantic.
+"""The settings of a run as plain values, read without pydantic, which a fifth of a run goes into.
 
 The sources and their order are those of ``settings``; a test holds the two together. What is not
 plain is not judged here: then ``get_settings`` reads it, and words the fault.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+Environment = Literal["dev", "staging", "prod"]
 _ENVIRONMENTS = {"dev", "staging", "prod"}
 _EDITED_REVISIONS = {"stop", "warn"}
 # Seconds that nobody can read in two ways; 0 is left to the full settings, not all allow it.
@@ -31,18 +32,26 @@ _KNOWN = {_FILE, "wdh_database__uri", "wdh_edited_revisions", "wdh_run_spool", *
 
 
 class PlainSettings(NamedTuple):
-    """What ``Settings`` says, as far as it is needed here. The URLs are secrets.
+    """What ``Settings`` says to a run. The URLs are secrets.
 
     Attributes:
         environment: dev, staging or prod.
         database_url, database_uri: what DATABASE_URL and WDH_DATABASE__URI say.
         root: the folder of the default database.
+        run_lock_wait: and the others, in seconds, as in ``Settings``.
+        edited_revisions: stop or warn.
     """
 
-    environment: str
+    environment: Environment
     database_url: str | None
     database_uri: str | None
     root: Path
+    run_lock_wait: float = 60
+    lock_timeout: float = 2
+    lock_deadline: float = 300
+    statement_timeout: float = 0
+    connect_wait: float = 10
+    edited_revisions: str = "stop"
 
     def __repr__(self) -> str:
         """Return nothing of the URLs."""
@@ -65,8 +74,14 @@ def read_plain_settings(environ: Mapping[str, str], root: Path) -> PlainSettings
     are_plain = environment in _ENVIRONMENTS and all(map(_is_plain, given, given.values()))
     if not are_plain:
         return None
+    seconds = {name.removeprefix("wdh_"): float(given[name]) for name in _SECONDS & given.keys()}
     return PlainSettings(
-        environment, given.get("database_url"), given.get("wdh_database__uri"), root
+        cast("Environment", environment),
+        given.get("database_url"),
+        given.get("wdh_database__uri"),
+        root,
+        edited_revisions=given.get("wdh_edited_revisions", "stop"),
+        **seconds,
     )
 
 

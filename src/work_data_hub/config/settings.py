@@ -11,10 +11,10 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from pydantic_settings import SettingsError as SourceError
 
+from work_data_hub.config.plain_settings import Environment  # noqa: TC001  # pydantic reads it
 from work_data_hub.config.project_root import project_root as project_root
 from work_data_hub.errors import SettingsError
 
-Environment = Literal["dev", "staging", "prod"]
 # Eleven days: what waits longer has been forgotten, and what counts time cannot count for ever.
 LONGEST_SECONDS = 1_000_000
 Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]

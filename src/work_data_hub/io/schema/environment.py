@@ -16,11 +16,13 @@ from work_data_hub.io.schema.alembic_bridge.call import (
     log_to_standard_error,
 )
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
+from work_data_hub.io.schema.run.nothing_to_do import is_settled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import sqlalchemy as sa
+    from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
@@ -59,13 +61,24 @@ def run(
     environment = environment_of(context)
     ending = Ending(environment)
     with ending.faults_for_people():
-        from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
-
         log_to_standard_error(environment.config)
-        _refuse_replacements(options)
-        given = _with_defaults({"target_metadata": target_metadata, **options})
-        configuration = Configuration(environment, given, default_url, migration_arguments or {})
+        if is_settled(environment):
+            return
+        given = {"target_metadata": target_metadata, **options}
+        configuration = _configured(environment, given, default_url, migration_arguments or {})
         _answer(kind_of(environment), configuration, ending)
+
+
+def _configured(
+    environment: EnvironmentContext,
+    options: dict[str, Any],
+    default_url: str | URL | None,
+    migration_arguments: Mapping[str, Any],
+) -> Configuration:
+    from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
+
+    _refuse_replacements(options)
+    return Configuration(environment, _with_defaults(options), default_url, migration_arguments)
 
 
 def _answer(kind: Kind, configuration: Configuration, ending: Ending) -> None:

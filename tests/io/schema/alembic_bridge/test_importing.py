@@ -30,7 +30,7 @@ sys.meta_path.insert(0, Finder())
         "work_data_hub.io.schema.run.change",
         "work_data_hub.io.schema.run.executor",
         "work_data_hub.io.schema.authoring.writer",
-        "pydantic",
+        "work_data_hub.config.database",
     ],
 )
 @pytest.mark.parametrize("door", [["alembic", "upgrade", "head"], ["wdh", "db", "upgrade"]])

@@ -11,7 +11,6 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import RevisionMap
 
@@ -366,23 +365,6 @@ def test_a_graph_that_somebody_has_used_or_made_is_left_alone(project: Project) 
         before = scripts.revision_map
         read_when_needed(scripts, config)
         assert scripts.revision_map is before
-
-
-def test_what_is_private_to_alembic_is_what_this_relies_on(project: Project) -> None:
-    """When this fails, Alembic has changed: look at the room ``revision_map`` again."""
-    project.write_chain(1)
-    scripts = ScriptDirectory.from_config(Config(str(project.ini)))
-    assert scripts.revision_map._generator == scripts._load_revisions
-    assert "_revision_map" not in vars(scripts.revision_map)
-    assert scripts.get_heads() == ["r0"]
-    assert "_revision_map" in vars(scripts.revision_map)
-    assert isinstance(scripts._version_locations, list)
-    # A file of the plan is executed when the plan is made, which is before its first statement.
-    project.executed()
-    script = project.scripts().get_revision("r0")
-    assert project.executed() == []
-    RevisionStep(scripts.revision_map, script, True)
-    assert project.executed() == ["r0"]
 
 
 def test_the_cache_serves_both_looks(

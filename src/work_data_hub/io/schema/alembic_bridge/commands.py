@@ -14,7 +14,7 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
-from work_data_hub.config import get_settings
+from work_data_hub.config.current_settings import current_settings
 from work_data_hub.domain.run.plan import Progress
 from work_data_hub.errors import LockTimeoutError, UsageError, WorkDataHubError
 from work_data_hub.io.schema.alembic_bridge.faults import as_fault
@@ -86,7 +86,7 @@ def run(request: Request, verb: Callable[[Config], object], alembic_ini: Path | 
     Raises:
         WorkDataHubError: for every foreseeable fault.
     """
-    with _turns.taken(get_settings().run_lock_wait):
+    with _turns.taken(current_settings().run_lock_wait):
         config = config_of(alembic_ini, {REQUEST: request})
         with worded(config):
             verb(config)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL, Connection
 
-    from work_data_hub.config import DatabaseTarget, Settings
+    from work_data_hub.config import DatabaseTarget
+    from work_data_hub.config.plain_settings import PlainSettings
 
 
 class Configuration:
@@ -58,7 +59,7 @@ class Configuration:
         return is_on(self.environment.config.get_alembic_option(NAMING_RULE))
 
     def view(
-        self, connection: Connection, target: DatabaseTarget, settings: Settings
+        self, connection: Connection, target: DatabaseTarget, settings: PlainSettings
     ) -> DatabaseView:
         """Return what was decided on, for those who work on the database."""
         return DatabaseView(

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from alembic.config import Config
 from sqlalchemy.engine import URL, Connection
 
-from work_data_hub.config import DatabaseTarget, Settings, choose_database
 from work_data_hub.config.choice import Choice
+from work_data_hub.config.database import DatabaseTarget, choose_database
 from work_data_hub.config.database_url import mask
 from work_data_hub.config.run_driver import GUARDED, RunDriver
 from work_data_hub.errors import RefusedError, SettingsError, UsageError
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from alembic.runtime.environment import EnvironmentContext
 
+    from work_data_hub.config.plain_settings import PlainSettings
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
 _CONNECTION = "Config.attributes['connection']"
@@ -47,7 +48,7 @@ class DatabaseChoice:
     """
 
     target: DatabaseTarget
-    settings: Settings
+    settings: PlainSettings
     connection: Connection | None = None
     is_of_env_py: bool = False
 

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
     from sqlalchemy.engine import Connection
 
-    from work_data_hub.config import DatabaseTarget, Settings
+    from work_data_hub.config import DatabaseTarget
+    from work_data_hub.config.plain_settings import PlainSettings
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class DatabaseView:
     connection: Connection
     scripts: ScriptDirectory
     target: DatabaseTarget
-    settings: Settings
+    settings: PlainSettings
     history: str
     schema: str | None
     versions: tuple[str, ...] = ()

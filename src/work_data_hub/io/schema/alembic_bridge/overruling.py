@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from work_data_hub.config import get_settings
 from work_data_hub.config.choice import Said, said
+from work_data_hub.config.current_settings import current_settings, forget
 from work_data_hub.domain.project.env_variables import variables_set
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.alembic_bridge.call import from_command_line
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
-    from work_data_hub.config import Settings
+    from work_data_hub.config.plain_settings import PlainSettings
+
 
 # What a process was started with: nothing that it sets later is in it.
 _STARTED_WITH = Path("/proc/self/environ")
 
 
-def settings_left(environment: EnvironmentContext, *, is_explicit: bool) -> Settings:
+def settings_left(environment: EnvironmentContext, *, is_explicit: bool) -> PlainSettings:
     """Return the settings of the session, as they are when env.py has spoken.
 
     Args:
@@ -42,13 +43,26 @@ def settings_left(environment: EnvironmentContext, *, is_explicit: bool) -> Sett
         RefusedError: env.py overruled what the shell says.
         SettingsError: a setting is not valid.
     """
+    if refuse_overruled(environment, is_explicit=is_explicit):
+        forget()
+    return current_settings()
+
+
+def refuse_overruled(environment: EnvironmentContext, *, is_explicit: bool) -> bool:
+    """Refuse what env.py overruled of the shell; return whether it said anything at all.
+
+    Args:
+        environment: Alembic's context of the call.
+        is_explicit: whether the caller chose the database: then no variable decides on it.
+
+    Raises:
+        RefusedError: env.py overruled what the shell says.
+    """
     before, after = _said_before(environment.config), said(os.environ)
     names = _set_by_text(environment, after) if before is None else before.overruled_by(after)
     if overruled := names - ({"DATABASE_URL"} if is_explicit else set()):
         raise _refused(overruled)
-    if before is not None and before != after:
-        get_settings.cache_clear()
-    return get_settings()
+    return before is not None and before != after
 
 
 def _said_before(config: Config) -> Said | None:

@@ -117,13 +117,14 @@ def _is_used(graph: RevisionMap) -> bool:
 
 
 def _scripts(scripts: ScriptDirectory, config: Config) -> Iterable[Script]:
-    history = _read(scripts, config)
+    history = read(scripts, config)
     if history is None or history.findings:
         return scripts._load_revisions()  # noqa: SLF001
     return _of(history)
 
 
-def _read(scripts: ScriptDirectory, config: Config) -> History | None:
+def read(scripts: ScriptDirectory, config: Config) -> History | None:
+    """Return what the files of Alembic's view say; None where they cannot be listed."""
     # Its only list of them with `package:folder` resolved.
     folders = [os.path.realpath(each) for each in scripts._version_locations if each.exists()]  # noqa: SLF001
     ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)

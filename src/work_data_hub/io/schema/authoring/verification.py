@@ -73,14 +73,14 @@ def verify_database(
         DatabaseUnavailableError: the database does not answer.
     """
     # The database is asked by the way that words what is wrong with it.
-    from work_data_hub.config import get_settings
+    from work_data_hub.config.current_settings import current_settings
     from work_data_hub.io.schema.alembic_bridge.commands import seen
     from work_data_hub.io.schema.record import history_check
     from work_data_hub.io.schema.record.status import read_held
 
     ini, _, history = _project(alembic_ini)
     held = seen(read_held, database_url, ini)
-    severity = history_check.severity_of(get_settings())
+    severity = history_check.severity_of(current_settings())
     is_own = held.identity is not None and held.identity.environment in OWN_CLASSES
     return tuple(
         verify_applied(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from work_data_hub.config import get_settings
+from work_data_hub.config.current_settings import current_settings
 from work_data_hub.config.database_url import database_of
 from work_data_hub.domain.record.target import Target
 from work_data_hub.domain.revisions.digest import digest
@@ -94,7 +94,7 @@ def refuse_unconfirmed(url: URL, file: Path, confirm: str | None) -> None:
         found = commands.seen(target, url, None)
     else:
         name = database_of(url) or "" if file_of_it is None else file_of_it.name
-        found = Target(name, is_local=True, identity=None, session=get_settings().environment)
+        found = Target(name, is_local=True, identity=None, session=current_settings().environment)
     protection.refuse(protection.check_loading_later(found, file.name, confirm))
 
 

@@ -43,6 +43,22 @@ class Standing(NamedTuple):
     versions: tuple[str, ...]
 
 
+class Project(NamedTuple):
+    """What is looked at beside the database.
+
+    Attributes:
+        ini: alembic.ini.
+        folder: of env.py.
+        history: the revision files.
+        names_database: whether the configuration has a ``sqlalchemy.url``.
+    """
+
+    ini: Path
+    folder: str
+    history: History
+    names_database: bool
+
+
 def look(ini: Path, database_url: str | None = None, target: str = "head") -> Standing | None:
     """Return where a database stands, if ``upgrade`` would find nothing to do or to refuse.
 
@@ -55,22 +71,29 @@ def look(ini: Path, database_url: str | None = None, target: str = "head") -> St
         None when that is not certain; only the whole run can tell then. Never raises for a
         foreseeable fault, never changes anything.
     """
+    try:
+        project = Project(ini, *read_project(str(ini)))
+    except (WorkDataHubError, OSError):
+        return None
+    return look_at(project, database_url, target)
+
+
+def look_at(project: Project, database_url: str | None, target: str) -> Standing | None:
+    """Return where a database stands, as ``look``, of a project that was read already."""
     settings = read_plain_settings(os.environ, project_root())
-    if settings is None or target not in {"head", "heads"}:
+    is_named = database_url is not None or not project.names_database
+    if settings is None or target not in {"head", "heads"} or not is_named:
         return None
     try:
-        folder, history, names_database = read_project(str(ini))
-        if names_database and database_url is None:
-            return None
-        chosen = _choose(ini, settings, database_url)
+        chosen = _choose(project.ini, settings, database_url)
         if chosen is None or not may_be_used(settings.environment, chosen[0].backend):
             return None
         address, source = chosen
-        is_sound = _hands_over(folder, source) and _is_sound(history, target)
+        is_sound = _hands_over(project.folder, source) and _is_sound(project.history, target)
         record = _record(address) if is_sound else None
     except (WorkDataHubError, OSError):
         return None
-    if record is None or not is_settled(record, _known(history), settings.environment):
+    if record is None or not is_settled(record, _known(project.history), settings.environment):
         return None
     return Standing(address, source, record.identities[0][0], record.versions)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from alembic.script import Script, ScriptDirectory
 
-    from work_data_hub.config import Settings
+    from work_data_hub.config.plain_settings import PlainSettings
     from work_data_hub.domain.finding import Finding
     from work_data_hub.io.schema.record.journal import JournalEntry
 
@@ -71,7 +71,7 @@ def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[S
     return [script for script in applied if script.revision not in known]
 
 
-def severity_of(settings: Settings) -> str:
+def severity_of(settings: PlainSettings) -> str:
     """Return how grave an edited or vanished revision is to a session."""
     return WARNING if settings.edited_revisions == "warn" else ERROR
 
@@ -119,7 +119,7 @@ def findings(
     journal: list[JournalEntry],
     applied: list[Script],
     scripts: ScriptDirectory,
-    settings: Settings,
+    settings: PlainSettings,
     *,
     is_own: bool,
 ) -> dict[str, Finding]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
 
-    from work_data_hub.config import Settings
+    from work_data_hub.config.plain_settings import PlainSettings
     from work_data_hub.domain.run.plan import Step
     from work_data_hub.io.schema.record.journal import SourceMark
 
@@ -77,7 +77,7 @@ class ScriptStatements:
     """
 
     def __init__(
-        self, history: str, schema: str | None, settings: Settings, *, has_journal: bool
+        self, history: str, schema: str | None, settings: PlainSettings, *, has_journal: bool
     ) -> None:
         self._history = history
         self._schema = schema
