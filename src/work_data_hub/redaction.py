@@ -41,7 +41,10 @@ _PATTERNS = (
     rf"""(?P<kept> \b{_SPOKEN} (?:\s+|\s*\(\s*) (?:password\s+)? ) {_LITERAL}""",
 )
 # Without one of these there is nothing to look for.
-_HINTS = (":/", "pass", "pwd", "secret", "token", "credential", "key", "identified")
+_HINTS = (
+    *(":/", "pass", "pwd", "secret", "token", "credential", "identified"),
+    *(f"{kind}{between}key" for kind in ("api", "access", "private") for between in ("", "_", "-")),
+)
 _FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
 # After one of these words nothing of a statement is shown, if any literal is there: a secret may be
 # put together of several, or be the value of a column.
@@ -58,8 +61,7 @@ def without_secrets(text: str) -> str:
     Those are the password of a URL, the values of ``password=`` and the like in a URL, a connection
     string or a statement, and a literal after ``PASSWORD`` or ``IDENTIFIED BY``.
     """
-    lowered = text.lower()
-    if not any(hint in lowered for hint in _HINTS):
+    if not _may_hold_secret(text):
         return text
     for pattern in _PATTERNS:
         text = re.sub(pattern, rf"\g<kept>{HIDDEN}", text, flags=_FLAGS)
@@ -85,7 +87,7 @@ def message_without_secrets(message: str, statement: str | None) -> str:
 
 def speaks_of_secret(statement: str) -> bool:
     """Whether a word of a SQL statement is one for a secret: a parameter of it may be one."""
-    return re.search(_TELLING, statement, re.IGNORECASE) is not None
+    return _may_hold_secret(statement) and _telling(statement) is not None
 
 
 def is_secret(key: str) -> bool:
@@ -93,9 +95,18 @@ def is_secret(key: str) -> bool:
     return key.lower().endswith(_ENDINGS_IN_A_QUERY)
 
 
+def _may_hold_secret(text: str) -> bool:
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS)
+
+
+def _telling(statement: str) -> re.Match[str] | None:
+    return re.search(_TELLING, statement, re.IGNORECASE)
+
+
 def _divided(statement: str) -> tuple[str, str]:
     """Return what may be shown of a statement, and what is behind it."""
-    found = re.search(_TELLING, statement, re.IGNORECASE)
+    found = _telling(statement) if _may_hold_secret(statement) else None
     if found is None or not re.search(r"'|\$\w*\$", statement[found.end() :]):
         return statement, ""
     return f"{statement[: found.end()]} {HIDDEN}", statement[found.end() :]

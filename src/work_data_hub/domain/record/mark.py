@@ -85,6 +85,13 @@ class Executed:
             self.may_be_repeated, changed = False, True
         return changed
 
+    def note(self, text: str, dialect: Dialect) -> None:
+        """Add one that runs in a transaction; once nothing more is kept of them, it is counted."""
+        if self.count < SHOWN_STATEMENTS or self.may_be_repeated:
+            self.add(Noted.of(text, dialect))
+        else:
+            self.count += 1
+
     def add_all(self, others: Executed) -> None:
         """Add what was executed after this."""
         self.count += others.count

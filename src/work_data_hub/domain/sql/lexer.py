@@ -1,4 +1,7 @@
-"""SQL as tokens: names, strings and comments, as the engines' own lexers see them."""
+"""SQL as tokens: names, strings and comments, as the engines' own lexers see them.
+
+Patterns are compiled when they are first used: that takes longer than a short run of a revision.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ def tokens(sql: str) -> Iterator[Token]:
 
     The first words of PostgreSQL's statements are the same.
     """
-    for found in _TOKEN.finditer(sql):
+    for found in re.finditer(_LEXEME, sql):
         if found.lastgroup != "space":
             yield Token(found.lastgroup or "", found[0], found.start(), found.end())
 
@@ -52,7 +55,7 @@ def unquoted(text: str) -> str:
 
 def scan(script: str, dialect: Dialect) -> Iterator[tuple[str, int, int]]:
     """Yield kind, start and end of what may hide a semicolon, or may be one, and of comments."""
-    search = _HIDING[dialect].search
+    search = re.compile(_HIDING[dialect]).search
     position = 0
     while (found := search(script, position)) is not None:
         kind, position = _kind_and_end(script, found)
@@ -69,7 +72,7 @@ def _kind_and_end(script: str, found: re.Match[str]) -> tuple[str, int]:
 
 def _end_of_nested_comment(script: str, position: int) -> int | None:
     depth = 1
-    for edge in _COMMENT_EDGE.finditer(script, position):
+    for edge in re.compile(_COMMENT_EDGE).finditer(script, position):
         depth += 1 if edge[0] == "/*" else -1
         if depth == 0:
             return edge.end()
@@ -79,9 +82,9 @@ def _end_of_nested_comment(script: str, position: int) -> int | None:
 def first_word(script: str, position: int, dialect: Dialect) -> int:
     """Return where the first thing begins that is neither space nor comment."""
     while True:
-        space = _SPACE[dialect].match(script, position)
+        space = re.compile(_SPACE[dialect]).match(script, position)
         position = space.end() if space else position
-        found = _HIDING[dialect].match(script, position)
+        found = re.compile(_HIDING[dialect]).match(script, position)
         kind, end = _kind_and_end(script, found) if found else ("", position)
         if kind != "comment":
             return position
@@ -101,19 +104,16 @@ def without_comments(text: str, dialect: Dialect) -> str:
 # Where a token may begin, SQLite takes a byte order mark for a space (files that were put together
 # have some in their middle), and PostgreSQL since 16 the vertical tab.
 _SPACE = {
-    "sqlite": re.compile(f"[{SPACES}\ufeff]*"),
-    "postgresql": re.compile(f"[{SPACES}\v]*"),
+    "sqlite": f"[{SPACES}\ufeff]*",
+    "postgresql": f"[{SPACES}\v]*",
 }
-_TOKEN = re.compile(
-    r"""
+_LEXEME = r"""(?xs)
     (?P<space> [ \t\r\n\f\v\ufeff]+ | --[^\n]* | /\*.*?(?:\*/|\Z) )
   | (?P<string> '(?:[^']|'')*' )
   | (?P<quoted> "(?:[^"]|"")*" | `(?:[^`]|``)*` | \[[^\]]*\] )
   | (?P<word> [A-Za-z0-9_$\x80-\U0010ffff]+ )
   | (?P<mark> . )
-    """,
-    re.VERBOSE | re.DOTALL,
-)
+"""
 # An adjacent pair of strings is skipped exactly like a doubled quote, so '[^']*' needs no case
 # for it. An E string is different: the second half would lose the meaning of its backslashes, and
 # that meaning also goes on in a continuation on a later line ("quotecontinue" in scan.l).
@@ -126,19 +126,15 @@ _E_STRING = r"""
 _NAME_START = r"[A-Za-z_\x80-\U0010ffff]"
 _NAME_REST = r"[A-Za-z0-9_$\x80-\U0010ffff]"
 _HIDING = {
-    "sqlite": re.compile(
-        r"""
+    "sqlite": r"""(?xs)
         (?P<comment> --[^\n]* | /\*.*?(?:\*/|\Z) )
       | (?P<quoted> '[^']*(?:'|\Z) | "[^"]*(?:"|\Z) | `[^`]*(?:`|\Z) | \[[^\]]*(?:\]|\Z) )
       | (?P<mark> ; )
-        """,
-        re.VERBOSE | re.DOTALL,
-    ),
+    """,
     # Every word is a token, because the E of nameE'' and the dollars of a$b$c mean nothing.
     # pg_dump writes \restrict and \unrestrict around its SQL, to protect psql from what is
     # between; outside psql they mean nothing either.
-    "postgresql": re.compile(
-        rf"""
+    "postgresql": rf"""(?xs)
         (?P<comment> --[^\r\n]* | /\* | (?m:^)\\(?:un)?restrict\b[^\r\n]* )
       | (?P<quoted> {_E_STRING}
           | '[^']*(?:'|\Z)
@@ -148,8 +144,6 @@ _HIDING = {
       | (?P<word> {_NAME_START}{_NAME_REST}* )
       | (?P<command> \\[^\r\n]* )
       | (?P<mark> [().;] )
-        """,
-        re.VERBOSE | re.DOTALL,
-    ),
+    """,
 }
-_COMMENT_EDGE = re.compile(r"/\*|\*/")
+_COMMENT_EDGE = r"/\*|\*/"

@@ -92,11 +92,11 @@ def kind_of(text: str, dialect: Dialect) -> Kind:
     start = first_word(text, 0, dialect)
     if text[start : start + 1] in ("\\", "."):
         return Kind.CLIENT_COMMAND
-    word = _FIRST_WORD.match(text, start)
+    word = re.compile(_FIRST_WORD).match(text, start)
     if word is None or word[0].lower() not in _TELLING_WORDS:
         return Kind.ORDINARY
     plain = without_comments(text[start:], dialect)
-    return next((kind for kind, rule in _RULES if rule.match(plain)), Kind.ORDINARY)
+    return next((kind for kind, rule in _RULES if re.match(f"(?is){rule}", plain)), Kind.ORDINARY)
 
 
 def controls_transaction(text: str, dialect: Dialect) -> bool:
@@ -107,7 +107,7 @@ def controls_transaction(text: str, dialect: Dialect) -> bool:
 def only_reads(text: str, dialect: Dialect) -> bool:
     """Whether a statement changes nothing, unless a function that it calls does."""
     plain = without_comments(text, dialect)
-    return ";" not in plain.rstrip("; ") and _READS.match(plain) is not None
+    return ";" not in plain.rstrip("; ") and re.match(_READS, plain) is not None
 
 
 def may_be_repeated(text: str, dialect: Dialect) -> bool:
@@ -122,7 +122,7 @@ def may_be_repeated(text: str, dialect: Dialect) -> bool:
         return False
     if concurrent_index(plain) is not None:
         return True
-    return _REPEATABLE.match(plain) is not None and not is_made_by_select(plain)
+    return re.match(_REPEATABLE, plain) is not None and not is_made_by_select(plain)
 
 
 def is_made_by_select(text: str) -> bool:
@@ -137,7 +137,7 @@ def is_made_by_select(text: str) -> bool:
 
 def if_not_exists(text: str) -> str:
     """Return a CREATE INDEX CONCURRENTLY that does nothing when the index is there."""
-    found = _CONCURRENT_INDEX.match(text, first_word(text, 0, "postgresql"))
+    found = re.compile(_CONCURRENT_INDEX).match(text, first_word(text, 0, "postgresql"))
     if found is None or found["condition"]:
         return text
     return f"{text[: found.start('name')]}IF NOT EXISTS {text[found.start('name') :]}"
@@ -145,7 +145,7 @@ def if_not_exists(text: str) -> str:
 
 def concurrent_index(text: str) -> ConcurrentIndex | None:
     """Return the index that a statement builds concurrently, if it does."""
-    found = _CONCURRENT_INDEX.match(text, first_word(text, 0, "postgresql"))
+    found = re.compile(_CONCURRENT_INDEX).match(text, first_word(text, 0, "postgresql"))
     if found is None:
         return None
     name = unquoted(found["name"])
@@ -153,35 +153,32 @@ def concurrent_index(text: str) -> ConcurrentIndex | None:
     return ConcurrentIndex(stored, found["table"])
 
 
-_FIRST_WORD = re.compile("[A-Za-z]+")
+_FIRST_WORD = "[A-Za-z]+"
 
 _TELLING_WORDS = frozenset(
     ("abort", "begin", "commit", "copy", "end", "pragma", "prepare", "rollback", "set", "start")
 )
-_RULES = tuple(
-    (kind, re.compile(rule, re.IGNORECASE | re.DOTALL))
-    for kind, rule in (
-        (Kind.TRANSACTION_BRACKET, r"(begin|start\s+transaction)\b"),
-        (
-            Kind.TRANSACTION_BRACKET,
-            r"(commit|end)(\s+(work|transaction))?(\s+and\s+no\s+chain)?\s*\Z",
-        ),
-        (Kind.ORDINARY, r"rollback(\s+(work|transaction))?\s+to\s"),
-        (Kind.TRANSACTION_END, r"(abort|commit|end|rollback|prepare\s+transaction)\b"),
-        (
-            Kind.COPY_STREAM,
-            r"copy\s*(\(.*\)|[^()']+(\([^)]*\))?)\s*(from\s+stdin|to\s+stdout)\b",
-        ),
-        (
-            Kind.BACKSLASH_STRINGS,
-            r"set\s+((session|local)\s+)?standard_conforming_strings\s*(=|to\b)"
-            r"(?!\s*'?(on|true|yes|1|default)\b)",
-        ),
-        (
-            Kind.FOREIGN_KEYS_OFF,
-            r"pragma\s+(\w+\s*\.\s*)?foreign_keys\s*[=(]\s*['\"]?(off|no|false|0)\b",
-        ),
-    )
+_RULES = (
+    (Kind.TRANSACTION_BRACKET, r"(begin|start\s+transaction)\b"),
+    (
+        Kind.TRANSACTION_BRACKET,
+        r"(commit|end)(\s+(work|transaction))?(\s+and\s+no\s+chain)?\s*\Z",
+    ),
+    (Kind.ORDINARY, r"rollback(\s+(work|transaction))?\s+to\s"),
+    (Kind.TRANSACTION_END, r"(abort|commit|end|rollback|prepare\s+transaction)\b"),
+    (
+        Kind.COPY_STREAM,
+        r"copy\s*(\(.*\)|[^()']+(\([^)]*\))?)\s*(from\s+stdin|to\s+stdout)\b",
+    ),
+    (
+        Kind.BACKSLASH_STRINGS,
+        r"set\s+((session|local)\s+)?standard_conforming_strings\s*(=|to\b)"
+        r"(?!\s*'?(on|true|yes|1|default)\b)",
+    ),
+    (
+        Kind.FOREIGN_KEYS_OFF,
+        r"pragma\s+(\w+\s*\.\s*)?foreign_keys\s*[=(]\s*['\"]?(off|no|false|0)\b",
+    ),
 )
 
 _HEAD = 16
@@ -191,23 +188,16 @@ _BETWEEN = frozenset(("INTO", "FROM", "OR", "TEMP", "TEMPORARY", "UNIQUE", "VIRT
     ("REPLACE", "IGNORE", "ABORT", "FAIL", "ROLLBACK")
 )
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
-_CONCURRENT_INDEX = re.compile(
-    rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
+_CONCURRENT_INDEX = (
+    rf"(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
     rf"(?P<condition>IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
-    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)",
-    re.IGNORECASE,
+    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)"
 )
-_READS = re.compile(
-    r"(?:SELECT(?!.*\bINTO\b)|VALUES|SHOW|EXPLAIN(?!.*\bANALY[SZ]E\b)|PRAGMA(?!.*=))\b",
-    re.IGNORECASE | re.DOTALL,
-)
-_REPEATABLE = re.compile(
-    r"""(?:
+_READS = r"(?is)(?:SELECT(?!.*\bINTO\b)|VALUES|SHOW|EXPLAIN(?!.*\bANALY[SZ]E\b)|PRAGMA(?!.*=))\b"
+_REPEATABLE = r"""(?xis)(?:
         CREATE\s+(?:(?:UNLOGGED|UNIQUE)\s+)?(?:TABLE|INDEX|SEQUENCE|SCHEMA|EXTENSION)
             \s+IF\s+NOT\s+EXISTS
       | ALTER\s+TYPE\s.+\sADD\s+VALUE\s+IF\s+NOT\s+EXISTS
       | VACUUM(?!.*\bINTO\b)
       | ANALYZE
-    )\b""",
-    re.IGNORECASE | re.DOTALL | re.VERBOSE,
-)
+    )\b"""

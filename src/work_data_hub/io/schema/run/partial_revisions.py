@@ -132,7 +132,7 @@ class PartialRevisions:
             if noted.index is not None:
                 self._builds.verify(noted.index)
         elif not only_reads(statement, self._watch.transaction.dialect):
-            self._in_transaction.add(Noted.of(statement, self._watch.transaction.dialect))
+            self._in_transaction.note(statement, self._watch.transaction.dialect)
 
     def before_commit(self) -> None:
         """Write the mark; it commits with what precedes the block."""
