@@ -64,21 +64,24 @@ def run(
         log_to_standard_error(environment.config)
         if is_settled(environment):
             return
-        given = {"target_metadata": target_metadata, **options}
-        configuration = _configured(environment, given, default_url, migration_arguments or {})
-        _answer(kind_of(environment), configuration, ending)
+        kind, given = kind_of(environment), {"target_metadata": target_metadata, **options}
+        configuration = _configured(environment, kind, given, default_url, migration_arguments)
+        _answer(kind, configuration, ending)
 
 
 def _configured(
     environment: EnvironmentContext,
-    options: dict[str, Any],
+    kind: Kind,
+    given: dict[str, Any],
     default_url: str | URL | None,
-    migration_arguments: Mapping[str, Any],
+    migration_arguments: Mapping[str, Any] | None,
 ) -> Configuration:
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
 
-    _refuse_replacements(options)
-    return Configuration(environment, _with_defaults(options), default_url, migration_arguments)
+    if given.keys() > {"target_metadata"}:
+        _refuse_replacements(given)
+    options = {**_defaults(kind), **given}
+    return Configuration(environment, options, default_url, migration_arguments or {})
 
 
 def _answer(kind: Kind, configuration: Configuration, ending: Ending) -> None:
@@ -112,7 +115,10 @@ def _refuse_replacements(options: dict[str, Any]) -> None:
         )
 
 
-def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
+def _defaults(kind: Kind) -> dict[str, Any]:
+    """Return what is passed to Alembic where env.py passes nothing else."""
+    if kind in (Kind.SQL, Kind.CHANGE):
+        return {"transaction_per_migration": True}
     from work_data_hub.io.schema.authoring import writer
 
     return {
@@ -121,7 +127,6 @@ def _with_defaults(options: dict[str, Any]) -> dict[str, Any]:
         "render_as_batch": True,
         "render_item": writer.render_without_application_code,
         "compare_server_default": writer.compare_server_default,
-        **options,
     }
 
 

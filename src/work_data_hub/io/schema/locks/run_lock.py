@@ -21,8 +21,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from work_data_hub.errors import LockTimeoutError
 from work_data_hub.io.schema.engine import sqlite_file
-from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
-from work_data_hub.io.schema.locks.file_lock import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,9 +89,14 @@ def run_lock(
 
 
 def _lock_for(engine: Engine, history: str) -> Lock:
+    # Each is imported where it is taken: no run needs both.
     if engine.dialect.name == "postgresql":
+        from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
+
         return AdvisoryLock(engine, history)
     if (file := sqlite_file(engine.url)) is not None:
+        from work_data_hub.io.schema.locks.file_lock import FileLock
+
         return FileLock(file)
     return NoLock()
 

@@ -17,22 +17,23 @@ from work_data_hub.io.schema.record import history_check
 from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
 from work_data_hub.io.schema.run.concurrent_indexes import IndexBuilds
 from work_data_hub.io.schema.run.executor import was_interrupted
+from work_data_hub.io.schema.run.listeners import Unguarded
 from work_data_hub.io.schema.run.partial_revisions import PartialRevisions
 from work_data_hub.io.schema.run.session_settings import SessionSettings
 from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
-from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
-    from sqlalchemy.engine import Engine, Transaction
+    from sqlalchemy.engine import Connection, Engine, Transaction
 
     from work_data_hub.domain.run.plan import Remainder, Step
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.journal import Journal, SourceMark
     from work_data_hub.io.schema.run.admission import Admission
+    from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
 
 
 _ALLOWED = "it left its transaction, as allow-commit lets it"
@@ -69,7 +70,7 @@ class RunGuard:
         self._transaction_watch = TransactionWatch(connection)
         builds = IndexBuilds(connection, self._session, settings.lock_deadline)
         self._partial = PartialRevisions(admission.marks, self._transaction_watch, builds)
-        self._rebuild = RebuildGuard(connection, self._transaction_watch.unheard)
+        self._rebuild = _rebuild_guard(connection, self._transaction_watch.unheard)
         # What is taken back by it later is one's own; a test's database is never.
         self._texts = AppliedTexts() if admission.environment == "dev" else None
         self._blockers = BlockerWatch(engine, settings.lock_timeout, tell)
@@ -191,6 +192,16 @@ class RunGuard:
         """Say who held the locks."""
         seen = self._blockers.seen
         return f"held by {seen or 'no session that was seen: a prepared transaction, perhaps'}"
+
+
+def _rebuild_guard(
+    connection: Connection, unheard: Callable[[], contextlib.AbstractContextManager[None]]
+) -> RebuildGuard | Unguarded:
+    if connection.dialect.name != "sqlite":
+        return Unguarded()  # PostgreSQL alters a table as it stands
+    from work_data_hub.io.schema.sqlite.rebuild import RebuildGuard
+
+    return RebuildGuard(connection, unheard)
 
 
 def _write_journal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 
@@ -49,3 +50,29 @@ class Listeners(tuple[Listener, ...]):
         """See ``Listener``."""
         for listener in reversed(self):
             listener.failed(is_certain=is_certain)
+
+
+class Unguarded(AbstractContextManager["Unguarded"]):
+    """Stands around a revision that needs no guard of this kind, and does nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin_revision(self) -> None:
+        """The revision begins."""
+
+    def end_revision(self) -> None:
+        """It ends."""
+
+    def before(self, statement: str) -> str:
+        """See ``Listener``."""
+        return statement
+
+    def after(self, statement: str) -> None:
+        """See ``Listener``."""
+
+    def before_commit(self) -> None:
+        """See ``Listener``."""
+
+    def failed(self, *, is_certain: bool) -> None:
+        """See ``Listener``."""

@@ -13,7 +13,6 @@ from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import Action, action_of
 from work_data_hub.io.schema.engine import driver_connection
-from work_data_hub.io.schema.sqlite.batch import BatchRebuild, planned, refuse_left_overs
 from work_data_hub.io.schema.sqlite.foreign_keys import ForeignKeyWatch
 from work_data_hub.io.schema.sqlite.handwritten import HandwrittenRebuilds
 from work_data_hub.io.schema.sqlite.legacy_alter import LegacyAlter
@@ -23,6 +22,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import Connection
+
+    from work_data_hub.io.schema.sqlite.batch import BatchRebuild
 
 # What SQLAlchemy and Alembic say before they leave out what is kept here.
 _WARNINGS_OF_NO_CONCERN = (
@@ -34,7 +35,7 @@ _WARNINGS_OF_NO_CONCERN = (
 
 
 class RebuildGuard:
-    """Lets no revision lose what it did not ask to lose; does nothing on other engines.
+    """Lets no revision lose what it did not ask to lose.
 
     Alembic's batch operations keep what reflection misses (``batch``), rebuilds written by hand
     are compared at the end of the revision (``handwritten``), and foreign keys are verified when
@@ -54,7 +55,6 @@ class RebuildGuard:
     ) -> None:
         self._connection = connection
         self._unheard = unheard
-        self._is_sqlite = connection.dialect.name == "sqlite"
         self._foreign_keys = ForeignKeyWatch(connection)
         self._legacy_alter = LegacyAlter(connection)
         self._revision: _Revision | None = None
@@ -63,9 +63,8 @@ class RebuildGuard:
         self._is_hooked = False
 
     def __enter__(self) -> Self:
-        if self._is_sqlite:
-            self._hooks.callback(self._legacy_alter.end)
-            self._hooks.callback(self._quiet.close)
+        self._hooks.callback(self._legacy_alter.end)
+        self._hooks.callback(self._quiet.close)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -74,8 +73,6 @@ class RebuildGuard:
 
     def begin_revision(self, **_: Any) -> None:
         """Start anew; called before the first statement of each revision."""
-        if not self._is_sqlite:
-            return
         self._revision = _Revision(HandwrittenRebuilds(self._raw))
         self._foreign_keys.begin()
         self._hook_into_alembic()
@@ -116,7 +113,8 @@ class RebuildGuard:
             return
         self._legacy_alter.end()
         self._revision.handwritten.settle_all()
-        refuse_left_overs(self._raw, self._revision.temporaries)
+        if self._revision.temporaries:
+            _refuse_left_overs(self._raw, self._revision.temporaries)
         self._foreign_keys.verify()
 
     def failed(self, **_: Any) -> None:
@@ -145,7 +143,7 @@ class RebuildGuard:
         if self._revision is None:
             return
         self._revision.handwritten.settle(batch.table.name)
-        rebuild = planned(self._raw, batch)
+        rebuild = _planned(self._raw, batch)
         if rebuild is not None:
             self._revision.planned[rebuild.temporary] = rebuild
             self._revision.temporaries.add(rebuild.temporary)
@@ -183,6 +181,19 @@ class RebuildGuard:
             revision.running = None
             if action.verb == "ALTER":
                 revision.restored |= rebuild.finish()
+
+
+# The room of batches is imported for those who alter by one: no other revision pays for it.
+def _planned(raw: Any, batch: Any) -> BatchRebuild | None:
+    from work_data_hub.io.schema.sqlite.batch import planned
+
+    return planned(raw, batch)
+
+
+def _refuse_left_overs(raw: Any, temporaries: set[str]) -> None:
+    from work_data_hub.io.schema.sqlite.batch import refuse_left_overs
+
+    refuse_left_overs(raw, temporaries)
 
 
 @contextmanager
