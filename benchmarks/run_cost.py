@@ -1,21 +1,23 @@
 """What the guards add to `alembic upgrade head`, beside plain Alembic in one run.
 
-    python benchmarks/run_cost.py [--runs 5] [--revisions 1 100 1000] [--engines sqlite postgresql]
-        [--statements 2000] [--warm-up 1]
+    python benchmarks/run_cost.py [--runs 7] [--revisions 1 100 1000] [--engines sqlite postgresql]
+        [--statements 2000] [--warm-up 1] [--json FILE]
 
 Whole processes, in turn (plain, guarded, plain, guarded, ...), on an empty database each; prints
-medians in seconds and the median of the ratios pair by pair. "At head" is the run that has nothing
-to do. The first WARM-UP rounds, which compile the bytecode, do not count. The PostgreSQL is the one
-of the tests: no durability, so what is compared is work and not the disk. Plain Alembic runs as its
-own template sets it up: all revisions in one transaction on PostgreSQL, none on SQLite. A third
-column runs it with `transaction_per_migration=True`, which is what the guarded run has to do as
-well. At last, one revision of many statements in an autocommit block, each of which the guarded run
-writes down first.
+medians in seconds and the median of the ratios pair by pair. "One pending" is the revision behind
+those of an empty database, "at head" the run that has nothing to do. The first WARM-UP rounds,
+which compile the bytecode, do not count. The PostgreSQL is the one of the tests: no durability,
+so what is compared is work and not the disk. Plain Alembic runs as its own template sets it up:
+all revisions in one transaction on PostgreSQL, none on SQLite. A third column runs it with
+`transaction_per_migration=True`, which is what the guarded run has to do as well. At last, one
+revision of many statements in an autocommit block, each of which the guarded run writes down
+first.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import statistics
 import subprocess
@@ -55,6 +57,7 @@ ENVIRONMENTS = {
     "plain, one transaction each": PLAIN_ENV.format(per_migration=True),
     "guarded": GUARDED_ENV,
 }
+TARGETS = {"empty database": "head-1", "one pending": "head", "at head": "head"}
 REVISION = '''"""Step {number}."""
 
 import sqlalchemy as sa
@@ -105,9 +108,9 @@ def write_block(folder: Path, env: str, statements: int) -> None:
     file.write_text(f"{head}\n\n{BLOCK.format(statements=statements)}")
 
 
-def upgrade(folder: Path, url: str) -> float:
+def upgrade(folder: Path, url: str, target: str = "head") -> float:
     environment = {**os.environ, "BENCHMARK_URL": url, "DATABASE_URL": url}
-    command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+    command = [sys.executable, "-m", "alembic", "upgrade", target]
     started = time.perf_counter()
     process = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -118,18 +121,25 @@ def upgrade(folder: Path, url: str) -> float:
 
 
 def measure(
-    projects: dict[str, Path], new_url: Callable[[], str], *, runs: int, warm_up: int
-) -> None:
-    first: dict[str, list[float]] = {name: [] for name in projects}
-    at_head: dict[str, list[float]] = {name: [] for name in projects}
+    projects: dict[str, Path],
+    targets: dict[str, str],
+    new_url: Callable[[], str],
+    *,
+    runs: int,
+    warm_up: int,
+) -> dict[str, dict[str, float]]:
+    """Return the median seconds of each target by environment, upgraded to one after the other."""
+    seconds: dict[str, dict[str, list[float]]] = {
+        label: {name: [] for name in projects} for label in targets
+    }
     for number in range(-warm_up, runs):
         for name, folder in projects.items():
             url = new_url()
-            seconds, again = upgrade(folder, url), upgrade(folder, url)
-            if number >= 0:
-                first[name].append(seconds)
-                at_head[name].append(again)
-    for label, found in (("upgrade", first), ("at head", at_head)):
+            for label, target in targets.items():
+                took = upgrade(folder, url, target)
+                if number >= 0:
+                    seconds[label][name].append(took)
+    for label, found in seconds.items():
         cells = [f"{name} {statistics.median(values):.3f} s" for name, values in found.items()]
         ratios = [
             f"x{statistics.median(map(_ratio, found['guarded'], found[name])):.2f} of {name}"
@@ -137,6 +147,10 @@ def measure(
             if name != "guarded"
         ]
         print(f"  {label}: {'; '.join(cells)}; guarded is {', '.join(ratios)}", flush=True)
+    return {
+        label: {name: statistics.median(values) for name, values in found.items()}
+        for label, found in seconds.items()
+    }
 
 
 def _ratio(guarded: float, plain: float) -> float:
@@ -145,12 +159,14 @@ def _ratio(guarded: float, plain: float) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--revisions", type=int, nargs="+", default=[1, 100, 1000])
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--statements", type=int, default=2000, help="0: not measured")
     parser.add_argument("--warm-up", type=int, default=1, help="rounds that do not count")
+    parser.add_argument("--json", type=Path, help="a file for the medians")
     arguments = parser.parse_args()
+    medians = []
     rounds = {"runs": arguments.runs, "warm_up": arguments.warm_up}
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -161,17 +177,21 @@ def main() -> None:
             projects = {}
             for number, (name, env) in enumerate(ENVIRONMENTS.items()):
                 projects[name] = scratch / f"{revisions}_{number}"
-                write_project(projects[name], env, revisions)
+                # One more than are applied to the empty database.
+                write_project(projects[name], env, revisions + 1)
             for engine in arguments.engines:
                 print(f"{engine}, {revisions} revision(s), {arguments.runs} runs", flush=True)
-                measure(projects, urls[engine], **rounds)
+                found = measure(projects, TARGETS, urls[engine], **rounds)
+                medians.append({"engine": engine, "revisions": revisions, "seconds": found})
         if arguments.statements:
             projects = {name: scratch / f"block_{n}" for n, name in enumerate(ENVIRONMENTS)}
             for name, env in ENVIRONMENTS.items():
                 write_block(projects[name], env, arguments.statements)
             for engine in arguments.engines:
                 print(f"{engine}, {arguments.statements} statements in one block", flush=True)
-                measure(projects, urls[engine], **rounds)
+                measure(projects, {"upgrade": "head"}, urls[engine], **rounds)
+    if arguments.json:
+        arguments.json.write_text(json.dumps(medians, indent=1) + "\n", encoding="utf-8")
 
 
 def _sqlite_urls(scratch: Path) -> Callable[[], str]:

@@ -17,7 +17,7 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
         (
             "run_cost.py",
             ["--runs", "1", "--warm-up", "0", "--revisions", "2", "--statements", "5"],
-            "guarded is x",
+            "one pending: plain",
         ),
         ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
         (
