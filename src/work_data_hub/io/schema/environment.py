@@ -16,6 +16,7 @@ from work_data_hub.io.schema.alembic_bridge.call import (
     log_to_standard_error,
 )
 from work_data_hub.io.schema.alembic_bridge.ending import Ending
+from work_data_hub.io.schema.alembic_bridge.revision_map import read_when_needed
 from work_data_hub.io.schema.run.nothing_to_do import is_settled
 
 if TYPE_CHECKING:
@@ -61,12 +62,17 @@ def run(
     environment = environment_of(context)
     ending = Ending(environment)
     with ending.faults_for_people():
-        log_to_standard_error(environment.config)
+        _prepare(environment)
         if is_settled(environment):
             return
         kind, given = kind_of(environment), {"target_metadata": target_metadata, **options}
         configuration = _configured(environment, kind, given, default_url, migration_arguments)
         _answer(kind, configuration, ending)
+
+
+def _prepare(environment: EnvironmentContext) -> None:
+    log_to_standard_error(environment.config)
+    read_when_needed(environment.script, environment.config)
 
 
 def _configured(
@@ -85,9 +91,6 @@ def _configured(
 
 
 def _answer(kind: Kind, configuration: Configuration, ending: Ending) -> None:
-    from work_data_hub.io.schema.alembic_bridge.revision_map import read_when_needed
-
-    read_when_needed(configuration.environment.script, configuration.environment.config)
     if kind is Kind.FILES:
         _work_on_files(configuration, ending)
     elif kind is Kind.SQL:

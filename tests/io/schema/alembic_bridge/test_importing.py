@@ -29,7 +29,7 @@ sys.meta_path.insert(0, Finder())
     [
         "work_data_hub.io.schema.run.change",
         "work_data_hub.io.schema.run.executor",
-        "work_data_hub.io.schema.authoring.writer",
+        "work_data_hub.io.schema.run.guard",
         "work_data_hub.config.database",
     ],
 )

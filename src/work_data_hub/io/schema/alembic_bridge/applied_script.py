@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
 
-from work_data_hub.io.schema.alembic_bridge.revision_map import loader_of
+from work_data_hub.io.schema.alembic_bridge.revision_map import loader_of, paths
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,14 +49,14 @@ def graph_with(scripts: ScriptDirectory, applied: Mapping[str, bytes]) -> Revisi
         scripts: the files.
         applied: the text of each revision as it was applied, also of those that have no file.
     """
-    paths = {script.revision: script.path for script in scripts.walk_revisions()}
+    files_of = paths(scripts)
 
     load_files = loader_of(scripts)
 
     def load() -> list[Script]:
         files = {each.revision: each for each in load_files()}
         for revision, text in applied.items():
-            path = paths.get(revision) or str(Path(scripts.dir, "versions", f"{revision}.py"))
+            path = files_of.get(revision) or str(Path(scripts.dir, "versions", f"{revision}.py"))
             files[revision] = AppliedScript(revision, text, path)
         return [*files.values()]
 

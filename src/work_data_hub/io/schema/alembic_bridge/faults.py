@@ -33,6 +33,7 @@ from work_data_hub.io.schema.alembic_bridge.places import (
     innermost,
     revision_file_in,
 )
+from work_data_hub.io.schema.alembic_bridge.revision_map import paths
 from work_data_hub.io.schema.drivers import is_of_driver, sqlstate_of
 from work_data_hub.io.schema.engine import first_line, said
 
@@ -244,7 +245,7 @@ def _history_error(finding: Finding) -> HistoryError:
 
 
 def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> HistoryError:
-    known = [script.revision for script in scripts.walk_revisions()]
+    known = [*paths(scripts)]
     wanted = str(cause.argument)
     if "://" in wanted:  # not repeated: it may hold a password
         return HistoryError(

@@ -109,38 +109,65 @@ def read_when_needed(scripts: ScriptDirectory, config: Config) -> None:
     graph = scripts.revision_map
     is_plain = type(scripts) is ScriptDirectory and type(graph) is RevisionMap
     if is_plain and graph._generator == scripts._load_revisions and not _is_used(graph):  # noqa: SLF001
-        scripts.revision_map = RevisionMap(partial(_scripts, scripts, config))
+        scripts.revision_map = FileGraph(scripts, config)
 
 
 def _is_used(graph: RevisionMap) -> bool:
     return "_revision_map" in vars(graph)
 
 
-def _scripts(scripts: ScriptDirectory, config: Config) -> Iterable[Script]:
-    history = read(scripts, config)
+class FileGraph(RevisionMap):
+    """Alembic's graph of the files that a view of Alembic's shows.
+
+    Args:
+        scripts: the view.
+        config: that it was made from.
+    """
+
+    def __init__(self, scripts: ScriptDirectory, config: Config) -> None:
+        super().__init__(self._revisions)
+        self._scripts = scripts
+        self._config = config
+
+    @cached_property
+    def history(self) -> History | None:
+        """What the text of the files says, read once; None where they cannot be listed."""
+        scripts, config = self._scripts, self._config
+        # Its only list of them with `package:folder` resolved.
+        folders = [os.path.realpath(each) for each in scripts._version_locations if each.exists()]  # noqa: SLF001
+        ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)
+        try:
+            return read_folders(
+                folders,
+                is_recursive=scripts.recursive_version_locations,
+                is_sourceless=scripts.sourceless,
+                project=(
+                    os.fspath(ini) if ini else None,
+                    os.fspath(toml) if toml and not ini else None,
+                    config.config_ini_section,
+                ),
+            )
+        except OSError:
+            return None
+
+    def _revisions(self) -> Iterable[Script]:
+        if self.history is None or self.history.findings:
+            return self._scripts._load_revisions()  # noqa: SLF001
+        return _of(self.history)
+
+
+def history_of(scripts: ScriptDirectory) -> History | None:
+    """Return what the text of the files says; None where Alembic's graph is not made of it."""
+    graph = scripts.revision_map
+    return graph.history if isinstance(graph, FileGraph) else None
+
+
+def paths(scripts: ScriptDirectory) -> dict[str, str]:
+    """Return the file of each revision, by id."""
+    history = history_of(scripts)
     if history is None or history.findings:
-        return scripts._load_revisions()  # noqa: SLF001
-    return _of(history)
-
-
-def read(scripts: ScriptDirectory, config: Config) -> History | None:
-    """Return what the files of Alembic's view say; None where they cannot be listed."""
-    # Its only list of them with `package:folder` resolved.
-    folders = [os.path.realpath(each) for each in scripts._version_locations if each.exists()]  # noqa: SLF001
-    ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)
-    try:
-        return read_folders(
-            folders,
-            is_recursive=scripts.recursive_version_locations,
-            is_sourceless=scripts.sourceless,
-            project=(
-                os.fspath(ini) if ini else None,
-                os.fspath(toml) if toml and not ini else None,
-                config.config_ini_section,
-            ),
-        )
-    except OSError:
-        return None
+        return {script.revision: script.path for script in scripts.walk_revisions()}
+    return history.paths
 
 
 def loader_of(scripts: ScriptDirectory) -> Callable[[], Iterable[Script]]:

@@ -14,7 +14,7 @@ from work_data_hub.domain.revisions.digest import digest
 from work_data_hub.domain.revisions.verification import ahead, verify_journal
 from work_data_hub.errors import HistoryError
 from work_data_hub.io.schema.alembic_bridge.applied_script import AppliedScript
-from work_data_hub.io.schema.alembic_bridge.revision_map import ReadScript
+from work_data_hub.io.schema.alembic_bridge.revision_map import ReadScript, paths
 from work_data_hub.io.schema.record.journal import SourceMark
 from work_data_hub.io.schema.revisions.files import other_checksum
 from work_data_hub.io.schema.revisions.git import branches_with, old_texts
@@ -134,8 +134,9 @@ def findings(
     """
     if not journal:
         return {}
-    paths = {script.revision: script.path for script in scripts.walk_revisions()}
     found = {script.revision: _digest(script) for script in applied}
     digests = {revision: known for revision, known in found.items() if known is not None}
     severity = severity_of(settings)
-    return verify_journal(journal, paths, digests, other_checksum, severity=severity, is_own=is_own)
+    return verify_journal(
+        journal, paths(scripts), digests, other_checksum, severity=severity, is_own=is_own
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ from work_data_hub.io.schema.record.runner import this_runner
 from work_data_hub.redaction import without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy.engine import Connection
 
@@ -218,15 +218,17 @@ class Journal:
         return sa.select(*columns).where(self._table.c.history == self._history)
 
     def _read(self, query: sa.Select[Any]) -> list[JournalEntry]:
-        return [_as_read(JournalEntry(*row)) for row in self._connection.execute(query)]
+        return [_as_read(tuple(row)) for row in self._connection.execute(query)]
 
 
-def _as_read(entry: JournalEntry) -> JournalEntry:
+def _as_read(row: Sequence[Any]) -> JournalEntry:
+    *first, started, finished, duration_ms = row[:6]
     # PostgreSQL answers in the session's time zone.
-    started, finished = (at.astimezone(UTC) for at in (entry.started_at, entry.finished_at))
+    times = started.astimezone(UTC), finished.astimezone(UTC)
     # An older version of the package kept secrets.
-    detail = without_secrets(entry.detail) if entry.detail else entry.detail
-    return replace(entry, started_at=started, finished_at=finished, detail=detail)
+    detail = without_secrets(row[-1]) if row[-1] else row[-1]
+    read: Sequence[Any] = (*first, *times, duration_ms, *row[6:-1], detail)
+    return JournalEntry(*read)
 
 
 def journal_of(view: DatabaseView, facts: DatabaseFacts) -> Journal | None:

@@ -11,6 +11,7 @@ from work_data_hub.domain.revisions.revision_file import Declared
 from work_data_hub.domain.revisions.revision_text import read_revision
 from work_data_hub.domain.run import protection
 from work_data_hub.errors import HistoryError
+from work_data_hub.io.schema.alembic_bridge.revision_map import paths
 from work_data_hub.io.schema.record import identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.status import read_held
@@ -63,7 +64,7 @@ def find_lost(view: DatabaseView, operation: OwnOnly) -> LostPlan:
     target = identity.read_target(view.connection, facts, view.settings.environment)
     protection.refuse(protection.check_own(target, *operation))
     digests = {row: entry.digest for row, entry in applied_rows(read_held(view).journal).items()}
-    known = {script.revision for script in view.scripts.walk_revisions()}
+    known = paths(view.scripts)
     found: dict[str, LostRevision] = {}
     wanted = [version for version in view.versions if version not in known]
     while wanted:

@@ -17,7 +17,7 @@ from work_data_hub.errors import (
     WorkDataHubError,
 )
 from work_data_hub.io.schema import engine
-from work_data_hub.io.schema.alembic_bridge.revision_map import description
+from work_data_hub.io.schema.alembic_bridge.revision_map import description, paths
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import NAMES
@@ -166,7 +166,7 @@ def read_held(view: DatabaseView) -> Held:
 
 
 def _unknown(view: DatabaseView, versions: tuple[str, ...]) -> tuple[str, ...]:
-    known = {script.revision for script in view.scripts.walk_revisions()}
+    known = paths(view.scripts)
     return tuple(version for version in versions if version not in known)
 
 

@@ -9,13 +9,13 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from work_data_hub.io.schema.alembic_bridge import revision_map
 from work_data_hub.io.schema.alembic_bridge.call import (
     command_name,
     from_command_line,
     x_arguments,
 )
 from work_data_hub.io.schema.alembic_bridge.overruling import refuse_overruled
+from work_data_hub.io.schema.alembic_bridge.revision_map import history_of
 
 if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
@@ -62,7 +62,7 @@ def _standing(environment: EnvironmentContext) -> Standing | None:
     if config.config_file_name is None:
         return None
     refuse_overruled(environment, is_explicit=url is not None)
-    history = revision_map.read(environment.script, config)
+    history = history_of(environment.script)
     if history is None:
         return None
     project = Project(
