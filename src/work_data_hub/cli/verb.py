@@ -54,6 +54,13 @@ CONFIRM = argument(
 RESOLVED = argument(
     "--resolved", metavar="ID", help="an interrupted revision that was put right by hand"
 )
+ALLOW_COMMIT = argument(
+    "--allow-commit",
+    action="append",
+    default=[],
+    metavar="ID",
+    help="a released revision that may commit in its middle; may be repeated",
+)
 YES = argument("--yes", action="store_true", help="do not ask")
 OF_EVERY_VERB = (
     argument("--database-url", metavar="URL", help="default: what the settings say"),

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from work_data_hub.cli import project_config
 from work_data_hub.cli.answer import Answer
-from work_data_hub.cli.verb import CONFIRM, ONLY_WHOLE_STEPS, RESOLVED, argument, verb
+from work_data_hub.cli.verb import (
+    ALLOW_COMMIT,
+    CONFIRM,
+    ONLY_WHOLE_STEPS,
+    RESOLVED,
+    argument,
+    verb,
+)
 from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -33,13 +40,7 @@ if TYPE_CHECKING:
         metavar="ID",
         help="an applied revision whose edited file is accepted; may be repeated",
     ),
-    argument(
-        "--allow-commit",
-        action="append",
-        default=[],
-        metavar="ID",
-        help="a released revision that may commit in its middle; may be repeated",
-    ),
+    ALLOW_COMMIT,
     argument(
         "--dry-run", action="store_true", help="run it and take it back; says what cannot be tried"
     ),
@@ -84,17 +85,18 @@ def _try(call: Namespace, ini: Path) -> Answer:
         )
     with watched(is_quiet=call.quiet) as progress:
         trial = migration_runner.dry_run(
-            call.database_url, call.revision, alembic_ini=ini, observer=progress
+            call.database_url,
+            call.revision,
+            allow_commit=call.allow_commit,
+            alembic_ini=ini,
+            observer=progress,
         )
     count = len(trial.tried)
     how = "on a copy, which is gone" if trial.on_a_copy else "and rolled back"
     lines = [f"{trial.database}: {count} step{'s' * (count != 1)} tried {how}; nothing was changed"]
     if trial.untried:
-        first, rest = trial.untried[0], len(trial.untried) - 1
-        lines.append(
-            f"not tried: {first}, which leaves its transaction (autocommit block)"
-            + (f", and {rest} behind it" if rest else "")
-        )
+        rest = f", and {len(trial.untried) - 1} behind it" if trial.untried[1:] else ""
+        lines.append(f"not tried: {trial.untried[0]}, which leaves its transaction{rest}")
     data = {
         "database": trial.database,
         "before": list(trial.versions),

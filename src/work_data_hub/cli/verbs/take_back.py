@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
-from work_data_hub.cli.verb import CONFIRM, ONLY_WHOLE_STEPS, YES, argument, verb
+from work_data_hub.cli.verb import ALLOW_COMMIT, CONFIRM, ONLY_WHOLE_STEPS, YES, argument, verb
 from work_data_hub.cli.verbs.run import answer_of, run_verb
 from work_data_hub.errors import UsageError
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @verb(
     argument("revision", nargs="?", metavar="REVISION", help="an id or its beginning, base, -N"),
     CONFIRM,
+    ALLOW_COMMIT,
     argument(
         "--lost",
         action="store_true",
@@ -47,7 +48,7 @@ def downgrade(call: Namespace) -> Answer:
         )
     if call.lost:
         return _take_back_lost(call, ini)
-    return run_verb(call, ini, confirm=call.confirm)
+    return run_verb(call, ini, confirm=call.confirm, allow_commit=call.allow_commit)
 
 
 @verb(
@@ -57,12 +58,13 @@ def downgrade(call: Namespace) -> Answer:
         metavar="REVISION",
         help="which, with all that builds on it (default: the newest that is applied)",
     ),
+    ALLOW_COMMIT,
     examples=("wdh db redo", "wdh db redo 20251113_000001"),
     when_interrupted=ONLY_WHOLE_STEPS,
 )
 def redo(call: Namespace) -> Answer:
     """Take back a revision as it was applied, and apply it as its file is now (dev and tests)."""
-    return run_verb(call, project_config.find(call.config))
+    return run_verb(call, project_config.find(call.config), allow_commit=call.allow_commit)
 
 
 def _take_back_lost(call: Namespace, ini: Path) -> Answer:
@@ -86,7 +88,11 @@ def _take_back_lost(call: Namespace, ini: Path) -> Answer:
     streams.refuse_unless_agreed(question, to="downgrade", agreed=call.yes)
     with watched(is_quiet=call.quiet) as progress:
         result = migration_runner.take_back_lost(
-            plan, call.database_url, alembic_ini=ini, observer=progress
+            plan,
+            call.database_url,
+            allow_commit=call.allow_commit,
+            alembic_ini=ini,
+            observer=progress,
         )
     return answer_of(result, progress, lost=[each.revision for each in plan.revisions])
 

@@ -111,8 +111,9 @@ class HeardConnection(sqlite3.Connection):
 
     def commit(self) -> None:
         """As the driver's."""
-        with told(self.listener, "COMMIT"):
-            super().commit()
+        with told(self.listener, "COMMIT") as chosen:
+            if chosen == "COMMIT":
+                super().commit()
 
 
 class HeardCursor(sqlite3.Cursor):

@@ -114,6 +114,7 @@ def downgrade(
     revision: str = "-1",
     *,
     confirm: str | None = None,
+    allow_commit: Sequence[str] = (),
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -123,6 +124,7 @@ def downgrade(
         database_url: as ``upgrade``.
         revision: where to stop.
         confirm: the name of the database, which staging and prod require.
+        allow_commit: as ``upgrade``.
         alembic_ini: the project.
         observer: as ``upgrade``.
 
@@ -130,7 +132,7 @@ def downgrade(
         RefusedError: the database is staging or prod and was not named.
         WorkDataHubError: as ``upgrade``.
     """
-    permissions = Permissions(confirm=confirm)
+    permissions = Permissions(confirm=confirm, allow_commit=tuple(allow_commit))
     request = Request.of(database_url, permissions, observer)
     return _run(request, command.downgrade, revision, alembic_ini)
 

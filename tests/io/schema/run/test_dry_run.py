@@ -135,7 +135,7 @@ def test_the_verb_says_what_was_tried(
         assert ": 3 steps tried on a copy, which is gone; nothing was changed\n" in said
     else:
         assert ": 1 step tried and rolled back; nothing was changed\nnot tried: upgrade " in said
-        assert f"{IDS[1]} Step 1., which leaves its transaction (autocommit block), and 1" in said
+        assert f"{IDS[1]} Step 1., which leaves its transaction, and 1" in said
     assert main([*words, "--json"]) == 0
     assert '"dry_run": true' in capsys.readouterr().out
     assert main([*words, "--accept", IDS[0]]) == 2

@@ -81,7 +81,19 @@ def test_a_commit_elsewhere_is_refused_before_it_happens(
     assert tables(database_url) == set()
 
 
-@pytest.mark.parametrize("commit", [COMMIT, "op.execute('COMMIT')\n", "op.execute(' commit; ')\n"])
+RAW = "op.get_bind().connection.driver_connection"
+OFFERED = [
+    COMMIT,
+    "op.execute('COMMIT')\n",
+    "op.execute(' commit; ')\n",
+    "op.execute('END TRANSACTION')\n",
+    "op.get_bind().exec_driver_sql('COMMIT')\n",
+    f"{RAW}.commit()\n",
+    f"{RAW}.execute('COMMIT')\n",
+]
+
+
+@pytest.mark.parametrize("commit", OFFERED)
 def test_a_released_revision_may_commit_when_it_is_named_as_the_hint_says(
     commit: str,
     database_url: URL,
@@ -100,6 +112,59 @@ def test_a_released_revision_may_commit_when_it_is_named_as_the_hint_says(
     assert marks(database_url) == 0
     assert last(database_url).outcome == "done"
     assert "allow-commit" in last(database_url).detail
+
+
+@pytest.mark.parametrize("commit", OFFERED)
+def test_a_downgrade_may_commit_when_it_is_named_as_the_hint_says(
+    commit: str,
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+) -> None:
+    drop = "op.execute('DROP TABLE made')\n"
+    project = make_history([revision_body(MADE, drop + commit + ALSO)])
+    run_alembic(project, database_url, "upgrade", "head")
+    with pytest.raises(MigrationFailedError) as refused:
+        run_alembic(project, database_url, "downgrade", "-1")
+    assert f"wdh db downgrade --allow-commit {ID}" in refused.value.hint
+    assert tables(database_url) == {"made"}
+    url = database_url.render_as_string(hide_password=False)
+    words = ["db", "downgrade", "--config", str(project / "alembic.ini"), "--database-url", url]
+    assert main([*words, "--allow-commit", ID, "-1"]) == 0
+    assert tables(database_url) == {"also"}
+    assert marks(database_url) == 0
+    assert "allow-commit" in last(database_url).detail
+
+
+def test_what_is_redone_may_commit_both_ways(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history(
+        [revision_body(MADE + COMMIT, "op.execute('DROP TABLE made')\n" + COMMIT)]
+    )
+    run_alembic(project, database_url, "upgrade", "head", allow_commit=(ID,))
+    url = database_url.render_as_string(hide_password=False)
+    words = ["db", "redo", "--config", str(project / "alembic.ini"), "--database-url", url]
+    assert main(words) == 6
+    assert main([*words, "--allow-commit", ID]) == 0
+    assert tables(database_url) == {"made"}
+
+
+@pytest.mark.parametrize("commit", OFFERED)
+def test_a_dry_run_takes_back_what_may_commit_or_does_not_try_it(
+    commit: str,
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+) -> None:
+    project = make_history([revision_body(MADE + commit + ALSO)])
+    ini = project / "alembic.ini"
+    trial = migration_runner.dry_run(database_url, allow_commit=(ID,), alembic_ini=ini)
+    done = trial.tried if trial.on_a_copy else trial.untried
+    assert [step.revision for step in done] == [ID]
+    if database_url.get_backend_name() == "postgresql":  # of SQLite there is no file yet
+        assert tables(database_url) == set()
 
 
 def test_what_fails_behind_an_allowed_commit_is_named_and_never_repeated_blindly(

@@ -100,8 +100,9 @@ def _heard_methods(
     commit, cursor = raw.commit, raw.cursor
 
     def telling_commit() -> None:
-        with told(listener, "COMMIT", may_ask=False):
-            commit()
+        with told(listener, "COMMIT", may_ask=False) as chosen:
+            if chosen == "COMMIT":
+                commit()
 
     def telling_cursor(*how: Any, cursor_factory: Any = None, **options: Any) -> Any:
         if cursor_factory is not None:

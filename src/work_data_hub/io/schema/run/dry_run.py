@@ -24,7 +24,7 @@ from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.run.guard import RunGuard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
@@ -80,12 +80,12 @@ class TrialGuard(RunGuard):
     """Stands around steps that are all in one transaction, which is taken back."""
 
     def begin(self, step: Step, script: Script | None, context: MigrationContext) -> None:
-        """As ``RunGuard``; an autocommit block ends the trial before it commits."""
+        """As ``RunGuard``; what leaves the transaction ends the trial before it commits."""
         super().begin(step, script, context)
 
         def refuse() -> Any:
             raise _LeavesTransactionError(
-                f"{step} leaves its transaction by an autocommit block", hint="it cannot be tried"
+                f"{step} leaves its transaction", hint="it cannot be tried"
             )
 
         context.autocommit_block = refuse  # type: ignore[method-assign]
@@ -98,6 +98,7 @@ def dry_run(
     database_url: str | URL | None = None,
     revision: str = "head",
     *,
+    allow_commit: Sequence[str] = (),
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> Trial:
@@ -110,19 +111,19 @@ def dry_run(
     Args:
         database_url: the database; the settings decide when it is left out.
         revision: as ``migration_runner.upgrade``.
+        allow_commit: as ``migration_runner.upgrade``.
         alembic_ini: the project.
         observer: is told of every step.
 
     Raises:
         MigrationFailedError: a revision failed, and would fail.
-        RefusedError: the run would be refused.
         WorkDataHubError: as ``migration_runner.upgrade``.
     """
     with TemporaryDirectory(prefix="wdh-dry-run-") as folder:
         copy = Path(folder) / "copy.db"
         place = commands.seen(lambda view: _place(view, copy), database_url, alembic_ini)
         is_transaction = place.copy is None
-        wanted = Permissions(dry_run=is_transaction)
+        wanted = Permissions(dry_run=is_transaction, allow_commit=tuple(allow_commit))
         request = Request.of(place.copy or database_url, wanted, observer)
         try:
             commands.run(request, lambda config: command.upgrade(config, revision), alembic_ini)
@@ -130,10 +131,8 @@ def dry_run(
             raise error if is_transaction else _of_the_copy(error) from error
         except RunInterrupted as interrupted:
             raise interrupted if is_transaction else RunInterrupted(_INTERRUPTED) from None
-        done = request.reported()
-    return Trial(
-        place.database, place.versions, done.steps, request.untried, on_a_copy=not is_transaction
-    )
+        tried, untried = request.reported().steps, request.untried
+    return Trial(place.database, place.versions, tried, untried, on_a_copy=not is_transaction)
 
 
 def _place(view: DatabaseView, copy: Path) -> _Place:

@@ -111,8 +111,9 @@ class RunGuard:
         self._rebuild.begin_revision()
         self._partial.begin(step, context, self._admission.repeated)
         self._may_commit = step.revision in self._admission.permissions.allow_commit
-        allowed = context.autocommit_block if self._may_commit else None
-        self._transaction_watch.commits.begin(step.revision, allowed)
+        # Looked up when it is entered: a trial replaces it.
+        allowed = (lambda: context.autocommit_block()) if self._may_commit else None
+        self._transaction_watch.commits.begin(step, allowed)
         self._transaction_watch.begin(self._rebuild, self._partial)
         self._blockers.begin(str(step), pid, lambda: not self._partial.was_outside)
 

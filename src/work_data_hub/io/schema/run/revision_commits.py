@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NoReturn
-
-import sqlalchemy as sa
-from sqlalchemy import TextClause
+from typing import TYPE_CHECKING, NoReturn
 
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.engine import driver_connection
@@ -19,9 +16,11 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from work_data_hub.domain.run.plan import Step
     from work_data_hub.io.schema.run.transaction_state import TransactionState
 
-_COMMIT = re.compile(r"\s*COMMIT\s*;?\s*", re.IGNORECASE)
+_COMMIT = re.compile(r"\s*(?:COMMIT|END)(?:\s+(?:WORK|TRANSACTION))?\s*;?\s*", re.IGNORECASE)
+_INSTEAD = "SELECT 1"
 
 
 class RevisionCommits:
@@ -29,7 +28,7 @@ class RevisionCommits:
 
     Directly before an autocommit block it is what the block does, and nothing more is needed. A
     revision that may commit does so by an empty block, so that it is marked like every other that
-    leaves its transaction.
+    leaves its transaction; so does a statement of its that is nothing but a commit.
 
     Args:
         connection: of the run.
@@ -42,21 +41,18 @@ class RevisionCommits:
     def __init__(self, connection: Connection, transaction: TransactionState) -> None:
         self._connection = connection
         self._transaction = transaction
-        self._is_its: Callable[[], bool] = bool
         self._allowed: Callable[[], AbstractContextManager[None]] | None = None
         self.is_due = False
-        self._revision = ""
+        self._step: Step | None = None
 
-    def begin(
-        self, revision: str, allowed: Callable[[], AbstractContextManager[None]] | None
-    ) -> None:
+    def begin(self, step: Step, allowed: Callable[[], AbstractContextManager[None]] | None) -> None:
         """Begin a revision.
 
         Args:
-            revision: its id.
+            step: which.
             allowed: its autocommit block, where it may commit.
         """
-        self._revision, self._allowed, self.is_due = revision, allowed, False
+        self._step, self._allowed, self.is_due = step, allowed, False
 
     def refuse(self, statement: str | None = None) -> NoReturn:
         """Refuse a commit before it happens.
@@ -72,10 +68,11 @@ class RevisionCommits:
         self._transaction.was_rolled_back(self._connection)
         way_out = "remove the commit"
         if self._allowed is None and statement is not None and _COMMIT.fullmatch(statement):
+            assert self._step is not None
             way_out += (
                 ", or allow one that is released and known:"
-                f" alembic -x allow-commit={self._revision},"
-                f" wdh db upgrade --allow-commit {self._revision}"
+                f" alembic -x allow-commit={self._step.revision},"
+                f" wdh db {self._step.direction} --allow-commit {self._step.revision}"
             )
         raise refusal(
             "the revision ends its own transaction, so it could not be undone as a whole", way_out
@@ -88,41 +85,45 @@ class RevisionCommits:
             self.refuse("COMMIT")
 
     @contextmanager
-    def waiting(self, is_its: Callable[[], bool]) -> Iterator[None]:
-        """Stand in for the connection's commit for the block.
+    def caught(self, is_its: Callable[[], bool]) -> Iterator[None]:
+        """Stand in for the connection's commit for the block, and refuse that of its transaction.
 
         Args:
             is_its: whether what is executed now is the revision's, in its transaction.
         """
-        self._is_its = is_its
         commit = self._connection.commit
 
         def wait() -> None:
-            if not self._is_its():
+            if not is_its():
                 commit()
-            elif self._allowed is not None:
-                self._commit(self._allowed)
-            else:
+            elif not self._stands_in():
                 self.is_due = True
+
+        def refuse(_: Connection) -> None:
+            if is_its():
+                self.refuse()
 
         self._connection.commit = wait  # type: ignore[method-assign]
         try:
-            with told_of(self._connection, "before_execute", self._instead, retval=True):
+            with told_of(self._connection, "commit", refuse):
                 yield
         finally:
             del self._connection.commit
 
-    def _instead(self, _: Connection, statement: Any, many: Any, one: Any, _options: Any) -> Any:
-        """Return what is executed for a statement (SQLAlchemy's ``before_execute``)."""
-        is_commit = isinstance(statement, TextClause) and _COMMIT.fullmatch(statement.text)
-        if is_commit and self._allowed is not None and self._is_its():
-            self._commit(self._allowed)
-            statement = sa.text("SELECT 1")
-        return statement, many, one
+    def instead_of(self, statement: str) -> str:
+        """Return what is executed for a statement: the allowed block has committed already."""
+        return _INSTEAD if _COMMIT.fullmatch(statement) and self._stands_in() else statement
 
-    def _commit(self, block: Callable[[], AbstractContextManager[None]]) -> None:
-        with block():
-            pass
+    def stood_in_for(self, statement: str) -> bool:
+        """Whether something else was executed for a statement: no other commit gets so far."""
+        return _COMMIT.fullmatch(statement) is not None
+
+    def _stands_in(self) -> bool:
+        """Commit by an empty block, where the revision may."""
+        if self._allowed is None:
+            return False
+        with self._allowed():
+            return True
 
 
 def refusal(reason: str, way_out: str) -> RefusedError:

@@ -39,6 +39,7 @@ def redo(
     database_url: str | URL | None = None,
     revision: str | None = None,
     *,
+    allow_commit: Sequence[str] = (),
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -50,6 +51,7 @@ def redo(
     Args:
         database_url: the database; the settings decide when it is left out.
         revision: an id or its beginning; left out, the newest one that is applied.
+        allow_commit: as ``migration_runner.upgrade``.
         alembic_ini: the project.
         observer: is told of every step; the log when it is left out.
 
@@ -59,7 +61,7 @@ def redo(
         MigrationFailedError: a step failed and was rolled back; those before it stay.
         WorkDataHubError: as ``migration_runner.upgrade``.
     """
-    request = _request(_REDO, database_url, observer)
+    request = _request(_REDO, database_url, observer, allow_commit)
     return _run(request, lambda scripts: _Redo(scripts, revision), alembic_ini)
 
 
@@ -109,6 +111,7 @@ def take_back_lost(
     plan: LostPlan,
     database_url: str | URL | None = None,
     *,
+    allow_commit: Sequence[str] = (),
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -117,21 +120,25 @@ def take_back_lost(
     Args:
         plan: what somebody was shown, and agreed to.
         database_url: as ``redo``.
+        allow_commit: as ``redo``.
         alembic_ini: the project.
         observer: as ``redo``.
 
     Raises:
         WorkDataHubError: as ``redo``.
     """
-    request = _request(_TAKE_BACK_LOST, database_url, observer)
+    request = _request(_TAKE_BACK_LOST, database_url, observer, allow_commit)
     request.lost = {each.revision: each.text for each in plan.revisions}
     return _run(request, lambda scripts: _TakeBack(scripts, [*request.lost]), alembic_ini)
 
 
 def _request(
-    operation: OwnOnly, database_url: str | URL | None, observer: RunObserver | None
+    operation: OwnOnly,
+    database_url: str | URL | None,
+    observer: RunObserver | None,
+    allow_commit: Sequence[str] = (),
 ) -> Request:
-    request = Request.of(database_url, Permissions(), observer)
+    request = Request.of(database_url, Permissions(allow_commit=tuple(allow_commit)), observer)
     request.own_only = operation
     return request
 

@@ -60,9 +60,8 @@ class TransactionWatch:
     def listening(self) -> Iterator[TransactionWatch]:
         """Listen to the statements of the connection for the block."""
         with (
-            told_of(self._connection, "commit", self._refuse_commit),
             told_of(self._connection, "rollback", self.transaction.was_rolled_back),
-            self.commits.waiting(lambda: not self._may_commit and self._is_heard()),
+            self.commits.caught(lambda: not self._may_commit and self._is_heard()),
             heard(self._connection, self) as self.hears_all,
             traced(self._connection, self._traced),
         ):
@@ -126,6 +125,7 @@ class TransactionWatch:
             return statement
         if not self.is_outside:
             self.commits.refuse_due()
+            statement = self.commits.instead_of(statement)
             if _controls(statement, self.transaction.dialect):
                 self.commits.refuse(statement)
             self._refuse_ended(if_so=self.transaction.has_ended)
@@ -140,6 +140,8 @@ class TransactionWatch:
             return
         trace(self._connection, self._traced)
         if not self.is_outside:
+            if self.commits.stood_in_for(statement):
+                return
             self.transaction.was_open = True
             self._refuse_ended(if_so=self.transaction.has_ended)
         with self.unheard():
@@ -167,11 +169,6 @@ class TransactionWatch:
         """Whether what is executed now is the revision's; on the way out and in it is Alembic's."""
         is_its = self.is_outside or not self._may_commit
         return is_its and self._is_hearing and bool(self._listeners)
-
-    def _refuse_commit(self, _connection: Connection) -> None:
-        """Refuse a commit in the middle of a revision, before it happens."""
-        if self._listeners and not self._may_commit:
-            self.commits.refuse()
 
     def _refuse_ended(self, *, if_so: bool) -> None:
         """Refuse to go on when something has ended the transaction, however it did."""
