@@ -11,10 +11,12 @@ from work_data_hub.domain.sql.statement import (
     ConcurrentIndex,
     Kind,
     action_of,
+    called_in,
     concurrent_index,
     if_not_exists,
     kind_of,
     may_be_repeated,
+    may_commit_a_part,
     only_reads,
 )
 
@@ -79,7 +81,15 @@ def test_the_first_words_say_what_a_statement_does(
             ConcurrentIndex("a", "t"),
         ),
         ("CREATE INDEX a ON t (x)", None),
+        (
+            "CREATE UNIQUE /* no lock */ INDEX CONCURRENTLY -- why\n a ON t (x)",
+            ConcurrentIndex("a", "t"),
+        ),
+        ('CREATE INDEX CONCURRENTLY"a"ON"t"(x)', ConcurrentIndex("a", '"t"')),
+        ("CREATE INDEX CONCURRENTLY a ON s . t (x)", ConcurrentIndex("a", "s . t")),
+        ("CREATE INDEX CONCURRENTLY IX_\u00c9 ON t (x)", ConcurrentIndex("ix_\u00c9", "t")),
         ("CREATE INDEX CONCURRENTLY ON t (x)", None),
+        ("CREATE INDEX concurrently_made ON t (x)", None),
         ("DROP INDEX CONCURRENTLY a", None),
     ],
 )
@@ -253,11 +263,51 @@ def test_what_only_reads_is_known(text: str, reads: bool, dialect: Dialect) -> N
 
 
 @pytest.mark.parametrize(
+    ("text", "commits"),
+    [
+        ("INSERT INTO a VALUES (1), (2)", False),
+        ("VACUUM a", False),
+        ("SELECT 'CONCURRENTLY; COMMIT'", False),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY a", False),
+        ("DROP INDEX CONCURRENTLY i", False),
+        ("CALL fill()", True),
+        ("/* a /* b */ c */ DO $$ BEGIN COMMIT; END $$", True),
+        ("CREATE INDEX /* x */ CONCURRENTLY ON a (x)", True),
+        ("REINDEX (VERBOSE) TABLE CONCURRENTLY a", True),
+        ("ALTER TABLE a DETACH PARTITION b CONCURRENTLY", True),
+    ],
+)
+def test_what_commits_on_its_way_is_known(text: str, commits: bool) -> None:
+    assert may_commit_a_part(text, "postgresql") is commits
+    assert not may_commit_a_part("INSERT INTO a VALUES (1), (2)", "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("text", "on_postgresql"),
+    [("INSERT INTO a VALUES (1); DELETE FROM a", False), ("DELETE FROM a; COMMIT", True)],
+)
+def test_several_statements_are_one_transaction_on_postgresql_alone(
+    text: str, on_postgresql: bool
+) -> None:
+    assert may_commit_a_part(text, "postgresql") is on_postgresql
+    assert may_commit_a_part(text, "sqlite")
+
+
+def test_what_a_statement_calls_stands_before_a_parenthesis() -> None:
+    text = "SELECT count(*), s.Fill (1), \"Add_\u00c9\"('drop()') FROM a WHERE x IN (1) -- no()"
+    assert called_in(text) == {"count", "fill", "Add_\u00c9", "in"}
+
+
+@pytest.mark.parametrize(
     ("text", "made"),
     [
         (
             "CREATE INDEX CONCURRENTLY i ON a (x)",
             "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)",
+        ),
+        (
+            "CREATE INDEX /* x */ CONCURRENTLY i -- y\n ON a (x)",
+            "CREATE INDEX   CONCURRENTLY IF NOT EXISTS i  \n ON a (x)",
         ),
         ("CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (x)", None),
         ("CREATE INDEX i ON a (x)", None),

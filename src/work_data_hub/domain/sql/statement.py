@@ -6,13 +6,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
-from itertools import chain, islice
+from itertools import chain, islice, pairwise
+from string import ascii_lowercase, ascii_uppercase
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.sql.lexer import first_word, tokens, unquoted, without_comments
+from work_data_hub.domain.sql.script import split
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from work_data_hub.domain.sql.lexer import Dialect, Token
 
@@ -137,20 +139,70 @@ def is_made_by_select(text: str) -> bool:
 
 def if_not_exists(text: str) -> str:
     """Return a CREATE INDEX CONCURRENTLY that does nothing when the index is there."""
-    found = re.compile(_CONCURRENT_INDEX).match(text, first_word(text, 0, "postgresql"))
+    plain = without_comments(text, "postgresql")
+    found = re.match(_CONCURRENT_INDEX, plain)
     if found is None or found["condition"]:
         return text
-    return f"{text[: found.start('name')]}IF NOT EXISTS {text[found.start('name') :]}"
+    return f"{plain[: found.start('name')]}IF NOT EXISTS {plain[found.start('name') :]}"
 
 
 def concurrent_index(text: str) -> ConcurrentIndex | None:
-    """Return the index that a statement builds concurrently, if it does."""
-    found = re.compile(_CONCURRENT_INDEX).match(text, first_word(text, 0, "postgresql"))
+    """Return the index that a statement builds concurrently, if it does and names it."""
+    if not is_concurrent(text):
+        return None
+    found = re.match(_CONCURRENT_INDEX, without_comments(text, "postgresql"))
     if found is None:
         return None
-    name = unquoted(found["name"])
-    stored = name if found["name"].startswith('"') else name.lower()
-    return ConcurrentIndex(stored, found["table"])
+    return ConcurrentIndex(_stored(found["name"]), found["table"])
+
+
+def is_concurrent(text: str) -> bool:
+    """Whether a statement builds or drops an index concurrently: it blocks nobody meanwhile.
+
+    It is several transactions (PostgreSQL): one that fails leaves an INVALID index.
+    """
+    return _works_concurrently(text, ("CREATE", "DROP", "REINDEX"))
+
+
+def may_commit_a_part(text: str, dialect: Dialect) -> bool:
+    """Whether a text that failed outside of a transaction may have done something all the same.
+
+    PostgreSQL makes one transaction of a text, but for what commits on its way: a procedure, a
+    block of code, what works concurrently, a COMMIT. Of an index that could not be dropped it is
+    enough to drop it again. On SQLite each statement is a transaction.
+    """
+    found = [each.text for each in split(text, dialect)]
+    if dialect == "sqlite":
+        return len(found) > 1
+    return any(
+        controls_transaction(each, dialect)
+        or action_of(without_comments(each, dialect)).verb in ("CALL", "DO")
+        or _works_concurrently(each, ("CREATE", "REINDEX", "ALTER"))
+        for each in found
+    )
+
+
+def called_in(text: str) -> set[str]:
+    """Return what stands before a parenthesis: the functions that a statement calls, and more."""
+    found = [*tokens(text)]
+    return {
+        _stored(name.text)
+        for name, behind in pairwise(found)
+        if behind.text == "(" and name.kind in ("word", "quoted")
+    }
+
+
+def _works_concurrently(text: str, verbs: Collection[str]) -> bool:
+    if "concurrently" not in text.lower():
+        return False
+    plain = without_comments(text, "postgresql")
+    words = {token.word for token in tokens(plain)}
+    return action_of(plain).verb in verbs and "CONCURRENTLY" in words
+
+
+def _stored(name: str) -> str:
+    """Return a name as PostgreSQL stores it: beyond ASCII its letters stay as they are."""
+    return unquoted(name) if name.startswith('"') else name.translate(_TO_LOWER)
 
 
 _FIRST_WORD = "[A-Za-z]+"
@@ -187,11 +239,12 @@ _VERBS_BEHIND_WITH = frozenset(("SELECT", "INSERT", "REPLACE", "UPDATE", "DELETE
 _BETWEEN = frozenset(("INTO", "FROM", "OR", "TEMP", "TEMPORARY", "UNIQUE", "VIRTUAL")) | frozenset(
     ("REPLACE", "IGNORE", "ABORT", "FAIL", "ROLLBACK")
 )
+_TO_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _NAME = r'(?:"(?:[^"]|"")+"|[\w$]+)'
 _CONCURRENT_INDEX = (
-    rf"(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+"
-    rf"(?P<condition>IF\s+NOT\s+EXISTS\s+)?(?P<name>{_NAME})"
-    rf"\s+ON\s+(?:ONLY\s+)?(?P<table>{_NAME}(?:\.{_NAME})?)"
+    rf"(?i)CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\b\s*"
+    rf"(?P<condition>IF\s+NOT\s+EXISTS\b\s*)?(?P<name>{_NAME})"
+    rf"\s*(?<![\w$])ON\b\s*(?:ONLY\b\s*)?(?P<table>{_NAME}(?:\s*\.\s*{_NAME})?)"
 )
 _READS = r"(?is)(?:SELECT(?!.*\bINTO\b)|VALUES|SHOW|EXPLAIN(?!.*\bANALY[SZ]E\b)|PRAGMA(?!.*=))\b"
 _REPEATABLE = r"""(?xis)(?:

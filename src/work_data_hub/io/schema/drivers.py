@@ -63,13 +63,13 @@ class StatementListener(Protocol):
     def after(self, statement: str, *, may_ask: bool) -> None:
         """It has run; ``may_ask``: whether the connection can be asked something by now."""
 
-    def failed(self, _statement: str, error: BaseException) -> None:
-        """It was ended by an error."""
+    def failed(self, statement: str, error: BaseException, *, is_one: bool) -> None:
+        """It was ended by an error; ``is_one``: it ran once, not for each of several rows."""
 
 
 @contextmanager
 def told(
-    listener: StatementListener | None, statement: str, *, may_ask: bool = True
+    listener: StatementListener | None, statement: str, *, may_ask: bool = True, is_one: bool = True
 ) -> Iterator[str]:
     """Tell of one statement, around the block that runs it; yield what is to be run."""
     if listener is None:
@@ -79,7 +79,7 @@ def told(
     try:
         yield chosen
     except BaseException as error:
-        listener.failed(statement, error)
+        listener.failed(statement, error, is_one=is_one)
         raise
     listener.after(statement, may_ask=may_ask)
 
@@ -128,7 +128,7 @@ class HeardCursor(sqlite3.Cursor):
 
     def executemany(self, sql: str, parameters: Any, /) -> Self:
         """As the driver's."""
-        with told(self.connection.listener, sql):
+        with told(self.connection.listener, sql, is_one=False):
             return super().executemany(sql, parameters)
 
     def executescript(self, sql_script: str, /) -> sqlite3.Cursor:

@@ -208,3 +208,70 @@ def test_a_build_of_somebody_else_is_waited_for_and_never_dropped(
         build.join(30)
     other.close()
     assert indexes(postgresql_url) == {"ia": (oid, True)}
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        "CREATE UNIQUE INDEX /* no lock */ CONCURRENTLY -- of ours\n IF NOT EXISTS ib ON t (b)",
+        'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS "ib"ON t(b)',
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS IB ON public . t (b)",
+        "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS IB_\u00c9 ON t (b)",
+    ],
+)
+def test_however_a_build_is_written_what_it_left_invalid_is_built_anew(
+    build: str, project: Any, postgresql_url: URL, run_alembic: Any
+) -> None:
+    made = project(f"{BLOCK}    op.execute({build!r})")
+    with pytest.raises(MigrationFailedError, match="could not create unique index") as failed:
+        run_alembic(made, postgresql_url, "upgrade", "head")
+    assert "a part of it is committed" in failed.value.hint
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql("DELETE FROM t WHERE a = 2")
+    run_alembic(made, postgresql_url, "upgrade", "head")
+    assert [valid for _, valid in indexes(postgresql_url).values()] == [True]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        "CREATE UNIQUE INDEX CONCURRENTLY ON t (b)",
+        'CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS U&"ib" ON t (b)',
+        "REINDEX INDEX CONCURRENTLY ia",
+    ],
+)
+def test_an_invalid_index_whose_name_is_not_known_is_a_persons(
+    build: str, project: Any, postgresql_url: URL, run_alembic: Any
+) -> None:
+    """It is never said to be rolled back, and not accepted by a repetition."""
+    made = project(f"{BLOCK}    op.execute({build!r})")
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql(
+            "CREATE FUNCTION fails(int) RETURNS int IMMUTABLE LANGUAGE SQL AS 'SELECT $1'"
+        )
+        connection.exec_driver_sql("CREATE INDEX ia ON t (fails(a))")
+        connection.exec_driver_sql(
+            "CREATE OR REPLACE FUNCTION fails(int) RETURNS int IMMUTABLE"
+            " LANGUAGE SQL AS 'SELECT $1 / 0'"
+        )
+    for said in ("a part of it is committed", "finish it by hand"):
+        with pytest.raises(MigrationFailedError) as failed:
+            run_alembic(made, postgresql_url, "upgrade", "head")
+        assert said in failed.value.hint
+    assert False in [valid for _, valid in indexes(postgresql_url).values()]
+    run_alembic(made, postgresql_url, "stamp", "head", resolved="20260101_0001")
+
+
+def test_an_index_is_built_anew_however_long_an_older_transaction_lasts(
+    project: Any, postgresql_url: URL, run_alembic: Any
+) -> None:
+    made = project(f"{BLOCK}    op.execute('REINDEX INDEX CONCURRENTLY ia')")
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql("CREATE INDEX ia ON t (a)")
+    with connect(postgresql_url) as writer:
+        writer.exec_driver_sql("INSERT INTO t VALUES (3, 1)")
+        release = threading.Timer(1.2, writer.rollback)
+        release.start()
+        run_alembic(made, postgresql_url, "upgrade", "head")
+        release.join()
+    assert [valid for _, valid in indexes(postgresql_url).values()] == [True]

@@ -442,3 +442,123 @@ def test_a_mark_is_small_however_many_statements_there_are(
     assert "INSERT INTO log VALUES (19)" in asked.value.message
     assert "; and 279 more; perhaps committed: INSERT INTO log VALUES (299)" in asked.value.message
     assert scalar(database_url, "SELECT count(*) FROM log") == 300
+
+
+@pytest.mark.parametrize("call", ["SELECT add()", "VALUES (add())", "SELECT nextval('numbers')"])
+def test_what_a_function_wrote_is_not_written_again(
+    call: str, postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        "op.execute('CREATE TABLE IF NOT EXISTS also (n int)')\n"
+        f"op.execute(\"{call}\")\n{BLOCK}    op.execute('VACUUM nowhere')"
+    )
+    project = make_history([revision_body(LOG), revision_body(code)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(
+        postgresql_url,
+        "CREATE SEQUENCE numbers",
+        "CREATE FUNCTION add() RETURNS int LANGUAGE SQL"
+        " AS 'INSERT INTO log VALUES (1) RETURNING n'",
+    )
+    for said in ("nowhere", "was interrupted"):
+        with pytest.raises(MigrationFailedError, match=said):
+            run_alembic(project, postgresql_url, "upgrade", "head")
+    assert scalar(postgresql_url, "SELECT count(*) FROM log") == int("add" in call)
+    assert not mark(postgresql_url)["may_be_repeated"]
+
+
+def test_what_calls_functions_that_only_read_is_repeated(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    look = "sa.inspect(op.get_bind()).get_columns('log')\n"
+    look += "op.execute('SELECT count(*), clock_timestamp(), max(n) FROM log WHERE n IN (1)')\n"
+    code = (
+        f"{look}op.execute('CREATE TABLE IF NOT EXISTS also (n int)')\n{look}"
+        f"{BLOCK}    op.execute('VACUUM nowhere')"
+    )
+    project = make_history([revision_body(LOG), revision_body(code)])
+    for _ in range(2):
+        with pytest.raises(MigrationFailedError, match="nowhere"):
+            run_alembic(project, postgresql_url, "upgrade", "head")
+    assert mark(postgresql_url)["may_be_repeated"]
+
+
+PROCEDURE = (
+    "CREATE PROCEDURE fill() LANGUAGE plpgsql AS"
+    " $$ BEGIN INSERT INTO log VALUES (1); COMMIT; RAISE division_by_zero; END $$"
+)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CALL fill()",
+        "DO $$ BEGIN CALL fill(); END $$",
+        "INSERT INTO log VALUES (1); COMMIT; SELECT 1 / 0",
+    ],
+)
+def test_what_committed_on_its_way_and_failed_is_not_said_to_be_rolled_back(
+    statement: str, postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    project = make_history(
+        [revision_body(LOG), revision_body(f"{BLOCK}    op.execute('{statement}')")]
+    )
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(postgresql_url, PROCEDURE)
+    refuses_to_repeat(project, postgresql_url, run_alembic)
+    assert scalar(postgresql_url, "SELECT count(*) FROM log") == 1
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "op.bulk_insert(sa.table('log', sa.column('n')), [{'n': n} for n in (1, 2, 3)])",
+        f"{RAW}    raw.executemany('INSERT INTO log VALUES (?)', [(1,), (2,), (3,)])",
+        f"{RAW}    raw.executescript('INSERT INTO log VALUES (1); INSERT INTO log VALUES (3)')",
+    ],
+)
+def test_of_several_statements_on_sqlite_those_before_the_fault_are_said_to_be_there(
+    code: str, sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    table = (
+        "op.execute('CREATE TABLE log (n int UNIQUE)')\nop.execute('INSERT INTO log VALUES (3)')"
+    )
+    project = make_history([revision_body(table), revision_body(f"{BLOCK}    {code}")])
+    run_alembic(project, sqlite_url, "upgrade", "20260101_0000")
+    refuses_to_repeat(project, sqlite_url, run_alembic)
+    assert scalar(sqlite_url, "SELECT count(*) FROM log") > 1
+
+
+def refuses_to_repeat(project: Path, url: URL, run_alembic: Any) -> None:
+    for said in ("a part of it is committed", "finish it by hand"):
+        with pytest.raises(MigrationFailedError) as failed:
+            run_alembic(project, url, "upgrade", "head")
+        assert said in failed.value.hint
+
+
+def test_what_failed_in_part_and_was_passed_over_is_remembered(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        f"{BLOCK}    try:\n        op.execute('CALL fill()')\n    except sa.exc.DBAPIError:\n"
+        "        pass\n    op.execute('VACUUM log')\n    op.execute('VACUUM nowhere')"
+    )
+    project = make_history([revision_body(LOG), revision_body(code)])
+    run_alembic(project, postgresql_url, "upgrade", "20260101_0000")
+    execute(postgresql_url, PROCEDURE)
+    refuses_to_repeat(project, postgresql_url, run_alembic)
+    assert mark(postgresql_url)["first"] == ["CALL fill()", "VACUUM log"]
+
+
+def test_a_build_that_failed_and_was_passed_over_leaves_its_patience_behind(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        f"{BLOCK}    try:\n        op.execute('CREATE UNIQUE INDEX CONCURRENTLY ux ON log (n)')\n"
+        "    except sa.exc.DBAPIError:\n        pass\n"
+        "    found = op.get_bind().exec_driver_sql('SHOW lock_timeout').scalar()\n"
+        "    assert found == '2s', found"
+    )
+    fill = "\nop.execute('INSERT INTO log SELECT 1 FROM generate_series(1, 2)')"
+    project = make_history([revision_body(LOG + fill), revision_body(code)])
+    run_alembic(project, postgresql_url, "upgrade", "head")

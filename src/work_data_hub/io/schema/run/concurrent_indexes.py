@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
-from work_data_hub.domain.sql.statement import if_not_exists
+from work_data_hub.domain.sql.statement import concurrent_index, if_not_exists
 from work_data_hub.errors import LockTimeoutError, MigrationFailedError
 from work_data_hub.io.schema.engine import driver_connection
 
@@ -60,14 +60,15 @@ class IndexBuilds:
         self._kept = kept
         self._is_patient = self.is_foreign = False
 
-    def prepare(self, index: ConcurrentIndex, statement: str) -> str:
-        """Clear the way for a build; return the statement that is run."""
-        raw = driver_connection(self._connection)
-        drop_if_invalid(raw, index, self._patience)
-        if state(raw, index) == "valid":
-            if index in self._kept:
-                return if_not_exists(statement)
-            self.is_foreign = True
+    def prepare(self, statement: str) -> str:
+        """Clear the way for what works concurrently; return the statement that is run."""
+        raw, index = driver_connection(self._connection), concurrent_index(statement)
+        if index is not None:
+            drop_if_invalid(raw, index, self._patience)
+            if state(raw, index) == "valid":
+                if index in self._kept:
+                    return if_not_exists(statement)
+                self.is_foreign = True
         # It blocks nobody while it waits.
         self._session.wait_for_locks(self._patience)
         self._is_patient = True

@@ -118,6 +118,7 @@ def _heard_methods(
 
 def _psycopg(factory: Any, listener: StatementListener) -> Any:
     """Return a class of psycopg's cursors that tells."""
+    from psycopg import Pipeline
 
     class TellingCursor(factory):  # type: ignore[misc]
         def execute(self, query: Any, params: Any = None, **options: Any) -> Any:
@@ -125,7 +126,8 @@ def _psycopg(factory: Any, listener: StatementListener) -> Any:
                 return super().execute(_chosen(query, statement, self), params, **options)
 
         def executemany(self, query: Any, params_seq: Any, **options: Any) -> None:
-            with told(listener, _text(query, self)):
+            # A pipeline is one transaction.
+            with told(listener, _text(query, self), is_one=Pipeline.is_supported()):
                 super().executemany(query, params_seq, **options)
 
         def stream(self, query: Any, params: Any = None, **options: Any) -> Iterator[Any]:
@@ -152,7 +154,7 @@ def _psycopg2(factory: Any, listener: StatementListener) -> Any:
                 super().execute(_chosen(query, statement, self), vars)
 
         def executemany(self, query: Any, vars_list: Any) -> None:
-            with told(listener, _text(query, self)):
+            with told(listener, _text(query, self), is_one=False):
                 super().executemany(query, vars_list)
 
         def callproc(self, procname: str, parameters: Any = None) -> Any:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.record.mark import Executed, Noted, Session
-from work_data_hub.domain.sql.statement import concurrent_index, only_reads
+from work_data_hub.domain.sql.statement import is_concurrent, only_reads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -113,8 +113,8 @@ class PartialRevisions:
         """Write down what is about to run outside of a transaction, before it does."""
         if not self._watch.is_outside:
             return statement
-        if self._is_postgresql and (index := concurrent_index(statement)) is not None:
-            statement = self._builds.prepare(index, statement)
+        if self._is_postgresql and is_concurrent(statement):
+            statement = self._builds.prepare(statement)
         if not self._builds.is_foreign:
             self._update(Noted.of(statement, self._watch.transaction.dialect))
         return statement
@@ -155,9 +155,9 @@ class PartialRevisions:
     def failed(self, *, is_certain: bool) -> None:
         """Note what did not happen; of a concurrent build an INVALID index is there."""
         self._builds.is_foreign = False
-        if is_certain:
+        if not self._watch.transaction.is_lost:
             self._builds.end_patience()
-        if is_certain and (self._running is None or self._running.index is None):
+        if is_certain:
             self._running = None
 
     @property
@@ -165,17 +165,15 @@ class PartialRevisions:
         return self._watch.transaction.dialect == "postgresql"
 
     def _went_past_us(self) -> bool:
-        """Whether the transaction has written what none of the statements that were heard did.
-
-        PostgreSQL: it has an id, and nothing was heard that gives it one.
-        """
+        """Whether the transaction has written what none of the statements that were heard did."""
         if not self._watch.hears_all or self._watch.went_past:
             return True
-        if not self._is_postgresql or self._in_transaction.count:
-            return False
-        return self._watch.transaction.ask_xact_id() is not None
+        wrote = bool(self._in_transaction.count)
+        return self._watch.transaction.has_written_unheard(was_heard_writing=wrote)
 
     def _update(self, running: Noted | None) -> None:
+        if self._running is not None:  # it failed, in part perhaps, and the revision went on
+            self._committed.add(self._running)
         self._running = running
         with self._watch.unheard():
             whole = not self._is_written or running is None

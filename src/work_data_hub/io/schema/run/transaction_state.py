@@ -6,7 +6,9 @@ import sqlite3
 import time
 from typing import TYPE_CHECKING, Literal
 
-from work_data_hub.domain.sql.statement import only_reads
+import sqlalchemy as sa
+
+from work_data_hub.domain.sql.statement import called_in, only_reads
 from work_data_hub.io.schema.drivers import sqlstate_of
 from work_data_hub.io.schema.engine import driver_connection
 
@@ -23,6 +25,14 @@ Fate = Literal["committed", "aborted", "in progress", "unknown"]  # of pg_xact_s
 
 # A server takes a moment to notice that its client has gone.
 _UNTIL_NOTICED_SECONDS, _LOOK_EVERY_SECONDS = 2.0, 0.05
+# Of the server's own functions only these change what a second time would change again.
+_MAY_WRITE = sa.text("""
+    SELECT EXISTS (
+        SELECT FROM pg_proc
+         WHERE provolatile = 'v' AND proname = ANY (CAST(:names AS text[]))
+           AND (pronamespace <> 'pg_catalog'::regnamespace OR proname IN ('nextval', 'setval'))
+    )
+""")
 _IDLE = 0  # libpq's PQTRANS_IDLE
 
 
@@ -57,6 +67,7 @@ class TransactionState:
         self.was_open = self.dialect == "sqlite"
         self.was_open_until_then = False
         self.xact_id: str | None = None
+        self._called: set[str] = set()
 
     def was_rolled_back(self, _connection: Connection) -> None:
         """It leaves nothing; that the revision went on behind it is found at its end."""
@@ -87,11 +98,32 @@ class TransactionState:
         """Whether the id that the transaction has now is not the one that it had."""
         return self.xact_id is not None and xact_id != self.xact_id
 
-    def learn_xact_id(self, statement: str) -> None:
-        """Ask for the id behind the first statement that may have written something."""
-        is_new = self.xact_id is None and self.dialect == "postgresql"
-        if is_new and not only_reads(statement, self.dialect):
+    def learn(self, statement: str, *, may_ask: bool) -> None:
+        """Ask for the id behind the first statement that may have written something (PostgreSQL).
+
+        Args:
+            statement: that has run.
+            may_ask: whether the connection can be asked by now.
+        """
+        if self.dialect != "postgresql":
+            return
+        if only_reads(statement, self.dialect):
+            self._called |= called_in(statement)
+        elif may_ask and self.xact_id is None:
             self.xact_id = self.ask_xact_id()
+
+    def has_written_unheard(self, *, was_heard_writing: bool) -> bool:
+        """Whether what only reads may have written something (PostgreSQL).
+
+        It has called a function that need not only read; or the transaction has an id, and nothing
+        was heard that gives it one.
+        """
+        if self.dialect != "postgresql":
+            return False
+        names = {"names": [*self._called]}
+        if self._called and self._connection.execute(_MAY_WRITE, names).scalar():
+            return True
+        return not was_heard_writing and self.ask_xact_id() is not None
 
     def ask_xact_id(self) -> str | None:
         """Return the id of the transaction, if it has written anything (PostgreSQL)."""

@@ -12,6 +12,7 @@ from work_data_hub.domain.sql.script import split
 from work_data_hub.domain.sql.statement import (
     action_of,
     controls_transaction,
+    may_commit_a_part,
     only_reads,
 )
 from work_data_hub.io.schema.run.driver_watch import heard, told_of, trace, traced
@@ -146,17 +147,20 @@ class TransactionWatch:
             self._refuse_ended(if_so=self.transaction.has_ended)
         with self.unheard():
             self._listeners.after(statement)
-        if may_ask and not self.is_outside:
-            self.transaction.learn_xact_id(statement)
+        if not self.is_outside:
+            self.transaction.learn(statement, may_ask=may_ask)
 
-    def failed(self, _statement: str, error: BaseException) -> None:
+    def failed(self, statement: str, error: BaseException, *, is_one: bool) -> None:
         """See ``drivers.StatementListener``."""
         self.transaction.last_error = error
         if not self._is_heard():
             return
         trace(self._connection, self._traced)
+        is_certain = is_one and self.transaction.failed_for_certain(error)
         with self.unheard():
-            self._listeners.failed(is_certain=self.transaction.failed_for_certain(error))
+            self._listeners.failed(
+                is_certain=is_certain and not may_commit_a_part(statement, self.transaction.dialect)
+            )
 
     def _traced(self, statement: str) -> None:
         if not self._is_heard():
