@@ -180,9 +180,8 @@ def sqlite_file(url: URL) -> Path | None:
 
 
 def _stay_open(context: ExceptionContext) -> None:
-    """Keep SQLite's connection at Ctrl-C: SQLAlchemy would close it before it can be rolled back,
-    and one that still has a cursor keeps its lock (sqlite3_close_v2).
-    """  # noqa: D205
+    """Keep SQLite's connection at Ctrl-C: SQLAlchemy would close it, and it is to roll back."""
+    # One that still has a cursor would keep its lock (sqlite3_close_v2).
     context.is_disconnect = False
 
 
@@ -295,6 +294,7 @@ def said(error: BaseException) -> str:
 
 
 def first_line(error: BaseException) -> str:
-    """Return what an error says, on one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """Return what an error says, on one line, of characters that a database can keep."""
+    text = str(error).replace("\0", "\ufffd").encode("utf-8", "backslashreplace").decode("utf-8")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -205,6 +205,22 @@ def test_a_revision_that_ends_its_own_transaction_is_refused_and_rolled_back(
         assert not sa.inspect(connection).has_table("half")
 
 
+@pytest.mark.parametrize("set_back", ["", "\nraw.autocommit = False"])
+def test_a_driver_that_would_commit_each_statement_by_itself_is_refused_before_one_runs(
+    set_back: str, postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        "raw = op.get_bind().connection.driver_connection\nraw.autocommit = True\n"
+        f"raw.execute('CREATE TABLE half (id integer)'){set_back}\nraise RuntimeError('half way')"
+    )
+    project = make_history([revision_body(code)])
+    with pytest.raises(MigrationFailedError, match="its own transaction") as refused:
+        run_alembic(project, postgresql_url, "upgrade", "head")
+    assert "it was rolled back" in refused.value.hint
+    with connect(postgresql_url) as connection:
+        assert not sa.inspect(connection).has_table("half")
+
+
 @pytest.mark.parametrize("before", ["", "/* x */ ", "SELECT 1; "])
 @pytest.mark.parametrize(
     "ending",

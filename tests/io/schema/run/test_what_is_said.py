@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 
-from work_data_hub.errors import MigrationFailedError
+from work_data_hub.errors import MigrationFailedError, UsageError
 from work_data_hub.io.schema import drivers, migration_runner
 from work_data_hub.io.schema.engine import connect
 
@@ -227,3 +227,43 @@ def test_the_lock_of_another_program_is_not_said_to_be_the_run_s(
         run_alembic(make_history([body]), sqlite_url, "upgrade", "head")
     other.close()
     assert "that no other program holds the database" in failed.value.hint
+
+
+@pytest.mark.parametrize("ending", ["sys.exit()", "sys.exit(0)", "raise GeneratorExit"])
+def test_a_revision_that_ends_the_process_has_not_succeeded(
+    ending: str, database_url: URL, make_history: Any, revision_body: Any, alembic: Any
+) -> None:
+    project = make_history([revision_body(f"{TABLE}\nimport sys\n{ending}")])
+    ended = alembic("upgrade", "head", url=database_url, cwd=project)
+    assert ended.returncode == 6
+    assert "upgrade 20260101_0000 failed" in ended.stderr
+    assert "it was rolled back" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert outcomes(database_url) == ["failed"]
+
+
+def test_an_env_py_that_ends_the_process_has_done_nothing(
+    database_url: URL, make_history: Any, revision_body: Any
+) -> None:
+    project = make_history([revision_body(TABLE)])
+    env = project / "io/schema/migrations/env.py"
+    env.write_text(f"import sys\nsys.exit(0)\n{env.read_text()}")
+    with pytest.raises(UsageError, match=r"env\.py:2 cannot be executed: SystemExit"):
+        migration_runner.upgrade(database_url, alembic_ini=project / "alembic.ini")
+
+
+@pytest.mark.parametrize(("character", "said"), [(0xDC80, r"\udc80"), (0, "\ufffd")])
+def test_what_no_database_can_keep_does_not_hide_why_a_revision_failed(
+    character: int,
+    said: str,
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+) -> None:
+    project = make_history([revision_body(f"raise ValueError('no file ' + chr({character}))")])
+    with pytest.raises(MigrationFailedError) as failed:
+        run_alembic(project, database_url, "upgrade", "head")
+    assert f"no file {said}" in failed.value.message
+    (entry,) = migration_runner.journal(database_url)
+    assert entry.detail == f"ValueError: no file {said}"

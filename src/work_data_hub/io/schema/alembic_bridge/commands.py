@@ -148,7 +148,7 @@ def worded(config: Config) -> Iterator[ScriptDirectory]:
         yield scripts
     except WorkDataHubError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # an env.py that ends the process has done nothing
         fault = as_fault(error, scripts=scripts, progress=Progress())
         if fault is None:
             raise

@@ -45,7 +45,15 @@ class Ending:
         """
         try:
             yield
-        except Exception as error:
+        except KeyboardInterrupt as error:
+            from work_data_hub.io.schema.alembic_bridge.faults import interrupted
+
+            known = error.fault if isinstance(error, RunInterrupted) else None
+            left = known or interrupted(self.progress)
+            self._end_command(left, error)
+            raise RunInterrupted(left) from error
+        except BaseException as error:
+            # SystemExit, too: a revision that ends the process has not succeeded.
             from work_data_hub.io.schema.alembic_bridge.causes import hide_secrets
             from work_data_hub.io.schema.alembic_bridge.faults import as_fault
 
@@ -65,13 +73,6 @@ class Ending:
             if fault is error:
                 raise
             raise fault from error
-        except KeyboardInterrupt as error:
-            from work_data_hub.io.schema.alembic_bridge.faults import interrupted
-
-            known = error.fault if isinstance(error, RunInterrupted) else None
-            left = known or interrupted(self.progress)
-            self._end_command(left, error)
-            raise RunInterrupted(left) from error
 
     def _end_command(self, fault: WorkDataHubError, error: BaseException) -> None:
         """Under the `alembic` command say it and end; a program gets the error itself."""

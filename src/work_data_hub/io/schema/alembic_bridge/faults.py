@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 
 
 def as_fault(
-    error: Exception,
+    error: BaseException,
     *,
     scripts: ScriptDirectory,
     progress: Progress,
@@ -108,7 +108,7 @@ def as_fault(
     return _fault_of_a_kind(error, scripts)
 
 
-def _fault_of_a_kind(error: Exception, scripts: ScriptDirectory) -> WorkDataHubError | None:
+def _fault_of_a_kind(error: BaseException, scripts: ScriptDirectory) -> WorkDataHubError | None:
     """Return what the type of an error tells, and where it was raised."""
     if isinstance(error, KeyError) and _raised_in(error)[1:] == ("script", "revision.py"):
         return HistoryError(
@@ -157,7 +157,7 @@ def interrupted(progress: Progress) -> RunInterruptedError:
 
 
 def _failed_revision(
-    error: Exception, scripts: ScriptDirectory, progress: Progress, driver: RunDriver | None
+    error: BaseException, scripts: ScriptDirectory, progress: Progress, driver: RunDriver | None
 ) -> MigrationFailedError:
     failed = progress.running
     assert failed is not None
@@ -180,7 +180,7 @@ def _done(progress: Progress) -> str:
     return f"{len(before) + 1}, the last {last}" if before else last
 
 
-def _advice(error: Exception, driver: RunDriver | None) -> str:
+def _advice(error: BaseException, driver: RunDriver | None) -> str:
     if isinstance(error, WorkDataHubError):
         return error.hint
     original = getattr(error, "orig", None) or error
@@ -234,7 +234,7 @@ def _history_fault(
     )
 
 
-def _raised_in(error: Exception) -> tuple[str, ...]:
+def _raised_in(error: BaseException) -> tuple[str, ...]:
     """Return the folders and the file below Alembic's own in which an error was raised."""
     parts = Path(traceback.extract_tb(error.__traceback__)[-1].filename).parts
     return parts[-3:] if "alembic" in parts[-3:] else ()
@@ -265,7 +265,7 @@ def _unknown_revision(cause: ResolutionError, scripts: ScriptDirectory) -> Histo
     )
 
 
-def _env_py_fault(error: Exception, scripts: ScriptDirectory) -> UsageError | None:
+def _env_py_fault(error: BaseException, scripts: ScriptDirectory) -> UsageError | None:
     """Word what env.py, or what it imports, raised before it handed over."""
     place = env_py_in(error, scripts)
     if place is None:
@@ -278,7 +278,7 @@ def _env_py_fault(error: Exception, scripts: ScriptDirectory) -> UsageError | No
     )
 
 
-def _named(error: Exception) -> str:
+def _named(error: BaseException) -> str:
     if isinstance(error, DBAPIError):
         return "; ".join([said(error), *getattr(error, "__notes__", ())])
     if isinstance(error, CommandError | WorkDataHubError):

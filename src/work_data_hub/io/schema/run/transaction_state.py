@@ -90,6 +90,12 @@ class TransactionState:
         return bool(raw.info.transaction_status != _IDLE)
 
     @property
+    def is_of_one_statement(self) -> bool:
+        """Whether somebody told the driver to commit each statement by itself (PostgreSQL)."""
+        raw = driver_connection(self._connection)
+        return self.dialect == "postgresql" and bool(getattr(raw, "autocommit", False))
+
+    @property
     def has_ended(self) -> bool:
         """Whether it was open and is not, on a connection that is still there."""
         return self.was_open and not self.is_lost and not self.is_open
