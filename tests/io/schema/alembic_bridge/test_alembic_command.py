@@ -281,6 +281,7 @@ FAULTS = {
     "no url": ("nonsense-hunter2", ["current"], 2, "DATABASE_URL is not a database URL"),
     "unknown kind": ("oracle://u:hunter2@h/x", ["current"], 2, "'oracle'"),
     "unknown revision": ("sqlite://", ["upgrade", "nope"], 3, "no revision 'nope'"),
+    "half a revision": ("sqlite://", ["upgrade", f"{FIRST}@"], 3, "LABEL@REVISION"),
     "near revision": (
         "sqlite://",
         ["upgrade", FIRST.replace("_0", "_", 1)],

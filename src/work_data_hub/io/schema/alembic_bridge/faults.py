@@ -115,6 +115,11 @@ def _fault_of_a_kind(error: BaseException, scripts: ScriptDirectory) -> WorkData
             f"a revision builds on {error.args[0]!r}, of which there is no file",
             hint="restore that file, or correct down_revision or depends_on",
         )
+    if isinstance(error, AssertionError) and _raised_in(error)[1:] == ("script", "revision.py"):
+        return HistoryError(
+            "nothing stands behind @ in a revision",
+            hint="write LABEL@REVISION, such as orders@head",
+        )
     if isinstance(error, LookupError) and "pyfiles.py" in _raised_in(error):
         return UsageError(
             f"a file cannot be written as output_encoding in alembic.ini says: {first_line(error)}",
