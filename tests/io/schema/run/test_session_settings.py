@@ -252,3 +252,134 @@ def test_a_callers_connection_gets_its_idle_limit_back(
         command.upgrade(config, "head")
         query = "SELECT current_setting('idle_session_timeout')"
         assert connection.exec_driver_sql(query).scalar() == "30s"
+
+
+SHADOW = "op.execute('CREATE TEMPORARY TABLE seen (what text)')\n"
+FILL = "op.execute(\"INSERT INTO seen VALUES ('kept')\")\n"
+
+
+def seen(url: URL) -> list[str]:
+    with connect(url) as connection:
+        return [*connection.exec_driver_sql("SELECT what FROM seen ORDER BY what").scalars()]
+
+
+def test_a_temporary_table_goes_with_its_revision(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    """What the next one does to a table of that name, it would do to the temporary one."""
+    table = "op.execute('CREATE TABLE seen (what text)')"
+    bodies = [table, SHADOW + FILL, FILL, SHADOW, FILL]
+    run_alembic(make_history([*map(revision_body, bodies)]), database_url, "upgrade", "head")
+    assert seen(database_url) == ["kept", "kept"]
+
+
+def test_a_map_of_schemas_goes_with_its_revision(
+    postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    mapped = "op.get_bind().execution_options(schema_translate_map={None: 'other'})\n"
+    made = "op.create_table('made', sa.Column('i', sa.Integer))"
+    bodies = [f"op.execute('CREATE SCHEMA other')\n{mapped}{made}", made]
+    run_alembic(make_history([*map(revision_body, bodies)]), postgresql_url, "upgrade", "head")
+    with connect(postgresql_url) as connection:
+        for schema in ("other", "public"):
+            assert sa.inspect(connection).has_table("made", schema=schema)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "default"),
+    [("app.tenant", "leaked", ""), ("enable_seqscan", "off", "on"), ("array_nulls", "off", "on")],
+)
+def test_a_setting_that_is_not_on_the_list_goes_with_its_revision(
+    name: str,
+    value: str,
+    default: str,
+    postgresql_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+) -> None:
+    look = f"op.execute(\"INSERT INTO seen SELECT current_setting('{name}', true)\")"
+    bodies = [
+        "op.execute('CREATE TABLE seen (what text)')",
+        f"op.execute('SET {name} = {value}')",
+        look,
+    ]
+    run_alembic(make_history([*map(revision_body, bodies)]), postgresql_url, "upgrade", "head")
+    assert seen(postgresql_url) == [default]
+
+
+def test_what_a_caller_has_in_its_session_stays(
+    database_url: URL, make_history: Any, revision_body: Any
+) -> None:
+    project = make_history([revision_body("pass"), revision_body("pass")])
+    is_postgresql = database_url.get_backend_name() == "postgresql"
+    with create_engine(database_url).connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE own (i integer)")
+        if is_postgresql:
+            connection.exec_driver_sql("SET app.tenant = 'own'")
+        connection.commit()
+        mapped = connection.execution_options(schema_translate_map={"a": "b"})
+        config = Config(str(project / "alembic.ini"), attributes={"connection": mapped})
+        command.upgrade(config, "head")
+        assert mapped.get_execution_options()["schema_translate_map"] == {"a": "b"}
+        assert connection.exec_driver_sql("SELECT count(*) FROM own").scalar() == 0
+        if is_postgresql:
+            assert connection.exec_driver_sql("SHOW app.tenant").scalar() == "own"
+
+
+BREAK = "op.execute(\"INSERT INTO checked VALUES ('wrong')\")"
+
+
+@pytest.mark.parametrize(
+    ("code", "then"),
+    [
+        ("op.execute('PRAGMA ignore_check_constraints = ON')", BREAK),
+        (
+            "with op.get_context().autocommit_block():\n"
+            "    op.execute(\"ATTACH ':memory:' AS beside\")\n"
+            "    op.execute('CREATE TABLE beside.checked (what text)')",
+            "op.execute('INSERT INTO beside.checked VALUES (1)')",
+        ),
+        (
+            "op.execute('PRAGMA query_only = OFF')\nop.execute('PRAGMA writable_schema = ON')",
+            "op.execute('DELETE FROM sqlite_master WHERE name = \\'checked\\'')",
+        ),
+        (
+            "op.execute('CREATE TEMPORARY TRIGGER lost BEFORE INSERT ON checked"
+            " BEGIN SELECT RAISE(IGNORE); END')",
+            BREAK,
+        ),
+    ],
+)
+def test_what_a_revision_does_to_the_session_of_sqlite_goes_with_it(
+    code: str,
+    then: str,
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+) -> None:
+    table = "op.execute(\"CREATE TABLE checked (what text CHECK (what <> 'wrong'))\")"
+    project = make_history([*map(revision_body, (table, code, then))])
+    with pytest.raises(MigrationFailedError) as failed:
+        run_alembic(project, sqlite_url, "upgrade", "head")
+    assert failed.value.failed == "20260101_0002"
+    assert len(failed.value.applied) == 2
+
+
+def test_foreign_keys_that_a_revision_switched_on_delete_nothing_in_the_next(
+    sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    tables = (
+        "op.execute('CREATE TABLE parent (id integer PRIMARY KEY, v text)')\n"
+        "op.execute('CREATE TABLE seen (what REFERENCES parent ON DELETE CASCADE)')\n"
+        "op.execute('INSERT INTO parent VALUES (1, 1)')\nop.execute('INSERT INTO seen VALUES (1)')"
+    )
+    on = "with op.get_context().autocommit_block():\n    op.execute('PRAGMA foreign_keys = ON')"
+    rebuild = (
+        "with op.batch_alter_table('parent') as batch:\n"
+        "    batch.alter_column('v', existing_type=sa.Text(), nullable=False)"
+    )
+    project = make_history([*map(revision_body, (tables, on, rebuild))])
+    run_alembic(project, sqlite_url, "upgrade", "head")
+    assert len(seen(sqlite_url)) == 1

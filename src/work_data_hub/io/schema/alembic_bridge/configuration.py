@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from alembic.runtime.environment import EnvironmentContext
     from sqlalchemy.engine import URL, Connection
 
-    from work_data_hub.config import DatabaseTarget
-    from work_data_hub.config.plain_settings import PlainSettings
+    from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
 
 
 class Configuration:
@@ -58,12 +57,16 @@ class Configuration:
         """Whether new revisions of this project are named by their time."""
         return is_on(self.environment.config.get_alembic_option(NAMING_RULE))
 
-    def view(
-        self, connection: Connection, target: DatabaseTarget, settings: PlainSettings
-    ) -> DatabaseView:
+    def view(self, connection: Connection, choice: DatabaseChoice) -> DatabaseView:
         """Return what was decided on, for those who work on the database."""
         return DatabaseView(
-            connection, self.environment.script, target, settings, self.version_table, self.schema
+            connection,
+            self.environment.script,
+            choice.target,
+            choice.settings,
+            self.version_table,
+            self.schema,
+            is_ours=choice.connection is None,
         )
 
     def apply(self, **decided: Any) -> None:

@@ -25,6 +25,7 @@ class DatabaseView:
         history: the name of the version table.
         schema: its schema, where env.py gave one.
         versions: its rows, where they were looked at.
+        is_ours: whether the connection was opened for the run, and by the package.
     """
 
     connection: Connection
@@ -34,3 +35,4 @@ class DatabaseView:
     history: str
     schema: str | None
     versions: tuple[str, ...] = ()
+    is_ours: bool = False

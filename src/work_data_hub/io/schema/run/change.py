@@ -62,7 +62,7 @@ def change(configuration: Configuration, ending: Ending) -> None:
     with _opened(choice, environment) as connection, ExitStack() as stack:
         # The caller's own engine may have another driver: the lock's is always ours.
         side_engine, tell = engine.create_engine(url), request.observer.waiting
-        view = configuration.view(connection, choice.target, choice.settings)
+        view = configuration.view(connection, choice)
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
         admission = Admission.of(view, facts, permissions)
         if request.loading is not None:

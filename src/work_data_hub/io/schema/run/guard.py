@@ -64,9 +64,9 @@ class RunGuard:
         self._connection = connection
         self._journal = admission.journal
         self._lock = lock
-        self._session = SessionSettings(
-            connection, backend_pid, settings.lock_timeout, settings.statement_timeout
-        )
+        time_outs = settings.lock_timeout, settings.statement_timeout
+        is_ours = admission.view.is_ours
+        self._session = SessionSettings(connection, backend_pid, *time_outs, is_ours=is_ours)
         self._transaction_watch = TransactionWatch(connection)
         builds = IndexBuilds(connection, self._session, settings.lock_deadline)
         self._partial = PartialRevisions(admission.marks, self._transaction_watch, builds)
@@ -122,10 +122,9 @@ class RunGuard:
         assert self._attempt is not None
         if not self._partial.was_outside:
             _refuse_rollback(self._transaction)
-        is_postgresql = self._connection.dialect.name == "postgresql"
         with self._transaction_watch.unheard():
             self._rebuild.end_revision()
-            settings = self._session.at_the_end if is_postgresql else None
+            settings = self._session.put_back()
             detail = _ALLOWED if self._partial.was_outside and self._may_commit else None
             xact_id = _write_journal(self._journal, self._attempt, settings, detail)
             self._transaction_watch.verify_same(xact_id)
@@ -134,6 +133,7 @@ class RunGuard:
     def finish(self) -> None:
         """Stop watching."""
         self._blockers.end()
+        self._session.end_revision()
         self._admission.repeated = None
 
     def fail(self, step: Step, error: BaseException) -> Remainder:

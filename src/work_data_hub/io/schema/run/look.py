@@ -52,7 +52,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
             _refuse_to_generate_from(heads, environment)
             ending.progress.plan = plan_of(heads, plan_steps(heads, context))
         except (CommandError, RevisionError):
-            _refuse_unknown(heads, configuration.view(connection, choice.target, choice.settings))
+            _refuse_unknown(heads, configuration.view(connection, choice))
             raise
         return iter(())
 
@@ -63,7 +63,7 @@ def look(configuration: Configuration, ending: Ending) -> None:
         versions = environment.get_context().get_current_heads()
         request.report(ending.progress, choice.target.url, versions)
         if request.look is not None:
-            view = configuration.view(connection, choice.target, choice.settings)
+            view = configuration.view(connection, choice)
             request.look(replace(view, versions=ending.progress.plan.current))
     model_differences.report(environment)
 

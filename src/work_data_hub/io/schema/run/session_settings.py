@@ -1,4 +1,4 @@
-"""The settings of the migration's session: time-outs, and what a revision must not leave behind."""
+"""The session of a migration: its time-outs, and what a revision must not leave behind."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from sqlalchemy.engine import Connection
+
+    from work_data_hub.io.schema.sqlite.left_behind import LeftBehind
 
 # What revisions and dumps set, in the order in which it is put back: another session
 # authorization resets the role.
@@ -52,6 +54,9 @@ _SWITCHED_OFF = (
     "idle_session_timeout",
     "transaction_timeout",
 )
+# What a caller's own session has of its own may not go; of it KEPT is put back.
+_AS_AT_FIRST = "RESET ALL; DISCARD TEMP"
+_MAP = "schema_translate_map"  # SQLAlchemy's, of the connection
 _READ = sa.text(
     "SELECT name, current_setting(name, true) FROM unnest(CAST(:names AS text[])) AS name"
 )
@@ -67,13 +72,14 @@ class SessionSettings:
     """Sets the time-outs for the session, because ``SET LOCAL`` ends with an autocommit block.
 
     Behind a transaction pooler a session is everybody's: there they are set for each
-    transaction, and an autocommit block runs with what the server has. Nothing is done on SQLite.
+    transaction, and an autocommit block runs with what the server has. SQLite has no time-outs.
 
     Args:
         connection: the connection of the run.
         backend_pid: the server process that answers; None on SQLite.
         lock_timeout: seconds that a statement waits for a lock.
         statement_timeout: seconds that a statement may take; 0 is without limit.
+        is_ours: whether nobody had the session before the run.
     """
 
     def __init__(
@@ -82,10 +88,15 @@ class SessionSettings:
         backend_pid: int | None,
         lock_timeout: float,
         statement_timeout: float,
+        *,
+        is_ours: bool,
     ) -> None:
         self._connection = connection
+        self._is_ours = is_ours
+        self._on_sqlite = _left_behind(connection) if backend_pid is None else None
         self._backend_pid = backend_pid
         self._is_pooled = False
+        self._map = connection.get_execution_options().get(_MAP)
         self._found: dict[str, str] = {}
         self._time_outs = {
             "lock_timeout": milliseconds(lock_timeout),
@@ -93,11 +104,26 @@ class SessionSettings:
             **dict.fromkeys(_SWITCHED_OFF, "0"),
         }
 
-    @property
-    def at_the_end(self) -> str:
-        """What the session must have when a revision ends, as JSON by name."""
+    def put_back(self) -> str | None:
+        """Put back what a revision has left, at its end and in its transaction (PostgreSQL).
+
+        Returns:
+            The settings that the session must have besides, as JSON by name; None on SQLite.
+        """
+        if self._on_sqlite is not None:
+            return None
+        if self._is_ours:
+            with driver_connection(self._connection).cursor() as cursor:
+                cursor.execute(_AS_AT_FIRST)
         ours = {} if self._is_pooled else self._time_outs
         return json.dumps({**self._found, **ours})
+
+    def end_revision(self) -> None:
+        """Put back what only goes outside of a transaction; it has ended."""
+        if self._connection.get_execution_options().get(_MAP) != self._map:
+            self._connection.execution_options(**{_MAP: self._map})
+        if self._on_sqlite is not None:
+            self._on_sqlite.put_back()
 
     def apply(self) -> None:
         """Read what the session has, and set the time-outs for the run; commits."""
@@ -125,6 +151,7 @@ class SessionSettings:
 
     def give_back(self) -> None:
         """Set what the session had, because the connection may be the caller's; commits."""
+        self.end_revision()
         if self._backend_pid is not None and not self._is_pooled:
             self._write(self._found, is_local=False)
             self._connection.commit()
@@ -142,6 +169,13 @@ class SessionSettings:
 
     def _write(self, settings: Mapping[str, str], *, is_local: bool) -> None:
         self._connection.execute(_WRITE, {"settings": json.dumps(settings), "is_local": is_local})
+
+
+def _left_behind(connection: Connection) -> LeftBehind:
+    # Imported for SQLite alone.
+    from work_data_hub.io.schema.sqlite.left_behind import LeftBehind
+
+    return LeftBehind(connection)
 
 
 @contextmanager
