@@ -7,12 +7,13 @@ import socket
 import sqlite3
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from work_data_hub.config.connection_options import APPLICATION_NAME, CONNECT_TIMEOUT_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
 
     from sqlalchemy.engine import URL, Connection
 
@@ -114,6 +115,19 @@ class HeardConnection(sqlite3.Connection):
         with told(self.listener, "COMMIT") as chosen:
             if chosen == "COMMIT":
                 super().commit()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+        /,
+    ) -> Literal[False]:
+        """As the driver's, which would commit past ``commit``."""
+        if kind is None and self.listener is not None:
+            self.commit()
+            return False
+        return super().__exit__(kind, error, trace)
 
 
 class HeardCursor(sqlite3.Cursor):

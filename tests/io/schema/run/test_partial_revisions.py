@@ -214,7 +214,7 @@ def test_a_driver_that_would_commit_each_statement_by_itself_is_refused_before_o
         f"raw.execute('CREATE TABLE half (id integer)'){set_back}\nraise RuntimeError('half way')"
     )
     project = make_history([revision_body(code)])
-    with pytest.raises(MigrationFailedError, match="its own transaction") as refused:
+    with pytest.raises(MigrationFailedError, match="ended its transaction") as refused:
         run_alembic(project, postgresql_url, "upgrade", "head")
     assert "it was rolled back" in refused.value.hint
     with connect(postgresql_url) as connection:

@@ -267,3 +267,56 @@ def test_what_no_database_can_keep_does_not_hide_why_a_revision_failed(
     assert f"no file {said}" in failed.value.message
     (entry,) = migration_runner.journal(database_url)
     assert entry.detail == f"ValueError: no file {said}"
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        "op.execute('INSERT OR ROLLBACK INTO one VALUES (1)')",
+        "raw.execute('INSERT OR ROLLBACK INTO one VALUES (1)')",
+        "raw.executemany('INSERT OR ROLLBACK INTO one VALUES (?)', [(1,)])",
+    ],
+)
+def test_where_sqlite_rolled_back_by_itself_nothing_more_is_done(
+    failing: str, sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    one = (
+        "op.execute('CREATE TABLE one (x int PRIMARY KEY)')\n"
+        "op.execute('INSERT INTO one VALUES (1)')"
+    )
+    code = (
+        "raw = op.get_bind().connection.driver_connection\n"
+        f"try:\n    {failing}\nexcept Exception:\n    pass\n{TABLE}"
+    )
+    project = make_history([revision_body(one), revision_body(code)])
+    assert "it was rolled back" in failure(run_alembic, project, sqlite_url)
+    assert not has_table(sqlite_url, "a")
+
+
+@pytest.mark.parametrize("end", ["", "\nraise RuntimeError('half way')"])
+def test_a_block_of_psycopgs_own_is_part_of_the_revision_also_where_it_comes_first(
+    end: str, postgresql_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        "raw = op.get_bind().connection.driver_connection\n"
+        f"with raw.transaction():\n    raw.execute('CREATE TABLE a (x int)'){end}"
+    )
+    project = make_history([revision_body(code)])
+    if end:
+        assert "it was rolled back" in failure(run_alembic, project, postgresql_url)
+    else:
+        run_alembic(project, postgresql_url, "upgrade", "head")
+    assert has_table(postgresql_url, "a") is not bool(end)
+
+
+def test_a_block_of_sqlites_own_commits_nothing(
+    sqlite_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = (
+        "raw = op.get_bind().connection.driver_connection\n"
+        "with raw:\n    raw.execute('CREATE TABLE a (x int)')"
+    )
+    assert "it was rolled back" in failure(
+        run_alembic, make_history([revision_body(code)]), sqlite_url
+    )
+    assert not has_table(sqlite_url, "a")

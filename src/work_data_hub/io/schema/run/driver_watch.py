@@ -111,9 +111,33 @@ def _heard_methods(
 
     raw.commit, raw.cursor = telling_commit, telling_cursor
     try:
-        yield
+        with _own_transactions(raw):
+            yield
     finally:
         del raw.commit, raw.cursor
+
+
+@contextmanager
+def _own_transactions(raw: Any) -> Iterator[None]:
+    """Make a transaction of psycopg's own a savepoint for the block, also where it comes first.
+
+    It begins and commits one where none has begun, and psycopg begins with the first statement.
+    """
+    usual = getattr(raw, "transaction", None)
+    if usual is None:  # psycopg2
+        yield
+        return
+
+    def transaction(*how: Any, **options: Any) -> Any:
+        if not raw.autocommit:
+            raw.execute("SELECT 1")
+        return usual(*how, **options)
+
+    raw.transaction = transaction
+    try:
+        yield
+    finally:
+        del raw.transaction
 
 
 def _psycopg(factory: Any, listener: StatementListener) -> Any:

@@ -90,10 +90,11 @@ class TransactionState:
         return bool(raw.info.transaction_status != _IDLE)
 
     @property
-    def is_of_one_statement(self) -> bool:
-        """Whether somebody told the driver to commit each statement by itself (PostgreSQL)."""
-        raw = driver_connection(self._connection)
-        return self.dialect == "postgresql" and bool(getattr(raw, "autocommit", False))
+    def is_none(self) -> bool:
+        """Whether the next statement would be a transaction of its own."""
+        if self.dialect == "sqlite":  # it rolled back by itself
+            return not self.is_open
+        return bool(getattr(driver_connection(self._connection), "autocommit", False))
 
     @property
     def has_ended(self) -> bool:
@@ -119,11 +120,7 @@ class TransactionState:
             self.xact_id = self.ask_xact_id()
 
     def has_written_unheard(self, *, was_heard_writing: bool) -> bool:
-        """Whether what only reads may have written something (PostgreSQL).
-
-        It has called a function that need not only read; or the transaction has an id, and nothing
-        was heard that gives it one.
-        """
+        """Whether what only reads may have written: a function did, or what gave it an id did."""
         if self.dialect != "postgresql":
             return False
         names = {"names": [*self._called]}

@@ -127,10 +127,9 @@ class TransactionWatch:
         if not self.is_outside:
             self.commits.refuse_due()
             statement = self.commits.instead_of(statement)
-            self._refuse_ended(if_so=self.transaction.has_ended)
-            is_none = self.transaction.is_of_one_statement
-            if is_none or _controls(statement, self.transaction.dialect):
+            if _controls(statement, self.transaction.dialect):
                 self.commits.refuse(statement)
+            self._refuse_ended(if_so=self.transaction.has_ended or self.transaction.is_none)
         with self.unheard():
             statement = self._listeners.before(statement)
         trace(self._connection, None)
