@@ -46,7 +46,8 @@ def copy_repository(
 ) -> RepositoryCopy:
     """Copy the repository below a folder; its programs are the copy's."""
     folder = tmp_path / "copy"
-    ignored = shutil.ignore_patterns(".*_cache", "__pycache__", "*.db", ".git", ".venv", ".env")
+    # What is compiled of the package stays valid: the files keep their times.
+    ignored = shutil.ignore_patterns(".*_cache", "*.db", ".git", ".venv", ".env")
     shutil.copytree(REPOSITORY, folder, ignore=ignored)
     installed = folder / ".venv"
     installed.mkdir()
@@ -60,6 +61,6 @@ def copy_repository(
     paths = os.pathsep.join([str(commands), str(scripts), clean_environment["PATH"]])
     # The copy's package, and not the one that is installed beside this test.
     environment = {**clean_environment, "PATH": paths, "PYTHONPATH": str(folder / "src")}
-    programs = {name: [str(scripts / name)] for name in ("alembic", "wdh")}
+    programs = {name: [str(scripts / name)] for name in ("alembic", "pytest", "wdh")}
     inherited = warm_pythons.stand_in(commands, {**programs, "python": []}, environment)
     return RepositoryCopy(folder, environment, inherited)

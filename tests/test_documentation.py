@@ -53,7 +53,7 @@ def run_block(copy: RepositoryCopy, language: str, code: str) -> None:
         test = copy.folder / "tests" / "test_of_the_guide.py"
         test.write_text(code, encoding="utf-8")
         if "def test_" in code:
-            copy.run(sys.executable, "-m", "pytest", "-q", str(test))
+            copy.run("pytest", "-q", str(test))
     else:
         copy.run(sys.executable, "-c", code)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
@@ -105,18 +104,11 @@ def test_it_has_no_default_database(bookshop: Path, alembic: Alembic) -> None:
 
 
 def test_its_own_tests_pass_on_both_engines(
-    bookshop: Path, clean_environment: dict[str, str]
+    bookshop: Path, warm_pythons: WarmPythons, clean_environment: dict[str, str]
 ) -> None:
-    tests = subprocess.run(
-        # Hypothesis, which they do not use, needs a second for its imports.
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:hypothesispytest"],
-        cwd=bookshop,
-        env=clean_environment,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    # Hypothesis, which they do not use, needs a second for its imports.
+    command = ("-m", "pytest", "-q", "-p", "no:hypothesispytest")
+    tests = warm_pythons.run(*command, cwd=bookshop, env=clean_environment, timeout=300)
     assert tests.returncode == 0, tests.stdout
     assert "10 passed" in tests.stdout
 

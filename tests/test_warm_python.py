@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.warm_python import WarmPythons
@@ -92,6 +96,48 @@ def test_what_stands_for_it_in_a_shell_says_and_ends_the_same(
     assert say("program") == cold
     assert say(f"a_python {script}") == cold
     assert say("a_python -c 'print(1 + 1)'")[:2] == (0, "2\n")
+
+
+def test_on_a_terminal_it_is_the_same(
+    warm_pythons: WarmPythons, clean_environment: dict[str, str], tmp_path: Path
+) -> None:
+    script = tmp_path / "program.py"
+    script.write_text(
+        "import sys\n"
+        "for stream in (sys.stdin, sys.stdout, sys.stderr):\n"
+        "    print(stream.isatty(), stream.line_buffering if stream is not sys.stdin else '')\n"
+        "print(input('typed: '))\n"
+        "raise SystemExit(7)\n"
+    )
+
+    def said(start: Callable[[tuple[int, int, int]], Any]) -> tuple[int, bytes]:
+        ours, theirs = pty.openpty()
+        os.write(ours, b"words\n")
+        program = start((theirs, theirs, theirs))
+        os.close(theirs)
+        shown = b""
+        with contextlib.suppress(OSError):  # Linux says so when the other end has been closed
+            while chunk := os.read(ours, 65536):
+                shown += chunk
+        os.close(ours)
+        return program.wait(20), shown
+
+    cold = said(
+        lambda streams: subprocess.Popen(
+            [sys.executable, script],
+            env=clean_environment,
+            stdin=streams[0],
+            stdout=streams[1],
+            stderr=streams[2],
+        )
+    )
+    warm = said(
+        lambda streams: warm_pythons.start_on(
+            streams, str(script), cwd=tmp_path, env=clean_environment
+        )
+    )
+    assert warm == cold
+    assert b"True" in warm[1]
 
 
 def test_what_python_itself_reads_of_the_environment_counts(

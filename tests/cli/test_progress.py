@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import pty
 import re
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import WarmPythons
 
 WDH = str(Path(sys.executable).with_name("wdh"))
 ESCAPE = "\x1b["
@@ -26,7 +26,9 @@ COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
 
 @pytest.fixture
-def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[..., str]:
+def on_terminal(
+    warm_pythons: WarmPythons, wdh_environment: Callable[..., dict[str, str]]
+) -> Callable[..., str]:
     """Run `wdh db upgrade` with a terminal for its standard error; return what it showed.
 
     ``until`` is a pattern; when it was shown, the project's slow revision may end.
@@ -34,14 +36,10 @@ def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[...,
 
     def run(project: Path, url: URL, until: str = "", **environment: str) -> str:
         ours, theirs = pty.openpty()
-        process = subprocess.Popen(
-            [WDH, "db", "upgrade"],
-            cwd=project,
-            env=wdh_environment(url, **{"TERM": "xterm-256color", **environment}),
-            stdin=theirs,
-            stdout=subprocess.DEVNULL,
-            stderr=theirs,
-        )
+        environ = wdh_environment(url, **{"TERM": "xterm-256color", **environment})
+        with Path(os.devnull).open("w") as nowhere:
+            streams = (theirs, nowhere.fileno(), theirs)
+            process = warm_pythons.start_on(streams, WDH, "db", "upgrade", cwd=project, env=environ)
         os.close(theirs)
         seen = ""
         while chunk := _read(ours):
@@ -49,7 +47,7 @@ def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[...,
             if re.search(until, COLOUR.sub("", seen)):
                 (project / "go").touch()
         os.close(ours)
-        process.wait(timeout=60)
+        process.wait(60)
         return seen
 
     return run

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import Started, WarmPythons
 
 WDH = str(Path(sys.executable).with_name("wdh"))
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -98,7 +99,9 @@ class Seen:
 
 
 @pytest.fixture
-def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[..., Seen]:
+def on_terminal(
+    warm_pythons: WarmPythons, wdh_environment: Callable[..., dict[str, str]]
+) -> Callable[..., Seen]:
     """Run a command of wdh with a terminal; ``when`` is called with all that it showed so far."""
 
     def run(
@@ -106,7 +109,7 @@ def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[...,
         project: Path,
         url: URL | str,
         columns: int = 80,
-        when: Callable[[str, subprocess.Popen[bytes]], None] = lambda _seen, _process: None,
+        when: Callable[[str, Started], None] = lambda _seen, _process: None,
         **environment: str,
     ) -> Seen:
         ours, theirs = pty.openpty()
@@ -114,25 +117,14 @@ def on_terminal(wdh_environment: Callable[..., dict[str, str]]) -> Callable[...,
         settings = {"TERM": "xterm-256color", **environment}
         environ = wdh_environment(url, **settings)
         environ.pop("COLUMNS", None)  # the terminal says it
-        ignored = signal.signal(signal.SIGINT, signal.default_int_handler)
-        try:
-            process = subprocess.Popen(
-                [WDH, *words],
-                cwd=project,
-                env=environ,
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
-            )
-        finally:
-            signal.signal(signal.SIGINT, ignored)
+        process = warm_pythons.start_on((theirs,) * 3, WDH, *words, cwd=project, env=environ)
         os.close(theirs)
         raw = b""
         while chunk := _read(ours):
             raw += chunk
             when(COLOUR.sub("", raw.decode(errors="replace")), process)
         os.close(ours)
-        code = process.wait(timeout=60)
+        code = process.wait(60)
         terminal = Terminal(columns)
         terminal.write(raw.decode())
         return Seen(code, raw.decode(), terminal.shown, terminal.wrapped)
@@ -224,7 +216,7 @@ def test_ctrl_c_leaves_nothing_that_lives(
 ) -> None:
     sent: list[int] = []
 
-    def interrupt(seen: str, process: subprocess.Popen[bytes]) -> None:
+    def interrupt(seen: str, process: Started) -> None:
         if "20260101_0002" in seen and not sent:
             sent.append(1)
             process.send_signal(signal.SIGINT)

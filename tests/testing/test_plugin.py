@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from tests.warm_python import WarmPythons
 
 from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
 from work_data_hub.io.schema.ephemeral.postgres_templates import administration
@@ -53,8 +55,34 @@ def without_fuzzers(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:hypothesispytest")
 
 
+@pytest.fixture(scope="module")
+def warm_pytests() -> Iterator[WarmPythons]:
+    """Programs that need not import pytest first either."""
+    with contextlib.closing(WarmPythons("pytest")) as warm:
+        yield warm
+
+
 @pytest.fixture
-def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+def as_it_stands(
+    pytester: pytest.Pytester, warm_pytests: WarmPythons
+) -> Callable[..., pytest.RunResult]:
+    """Run pytest in a process of its own, with these arguments, in pytester's folder."""
+
+    def run(*arguments: str) -> pytest.RunResult:
+        command = ("-m", "pytest", f"--basetemp={pytester.path / 'temporary'}", *arguments)
+        begun = time.monotonic()
+        done = warm_pytests.run(*command, cwd=pytester.path, env=os.environ, timeout=120)
+        print(done.stdout, done.stderr, sep="\n")
+        said = (done.stdout.splitlines(), done.stderr.splitlines())
+        return pytest.RunResult(done.returncode, *said, time.monotonic() - begun)
+
+    return run
+
+
+@pytest.fixture
+def run_pytest(
+    pytester: pytest.Pytester, as_it_stands: Callable[..., pytest.RunResult]
+) -> Callable[..., pytest.RunResult]:
     """Run a test file in a project whose alembic.ini is WorkDataHub's."""
 
     def run(text: str, *arguments: str) -> pytest.RunResult:
@@ -62,7 +90,7 @@ def run_pytest(pytester: pytest.Pytester) -> Callable[..., pytest.RunResult]:
         # With "=": pytest takes a path that stands alone for one of the test files.
         given = any(argument.startswith("--wdh-config") for argument in arguments)
         config = [] if given else [f"--wdh-config={ALEMBIC_INI}"]
-        return pytester.runpytest_subprocess(*config, *arguments, timeout=120)
+        return as_it_stands(*config, *arguments)
 
     return run
 
@@ -218,7 +246,7 @@ def test_an_env_py_that_cannot_be_imported_is_named_with_its_line(
 
 
 def test_seeds_and_config_of_the_ini_file_are_relative_to_it(
-    run_pytest: Callable[..., pytest.RunResult],
+    as_it_stands: Callable[..., pytest.RunResult],
     pytester: pytest.Pytester,
     make_history: Callable[..., Path],
     revision_body: Callable[..., Any],
@@ -235,7 +263,7 @@ def test_seeded(migrated_database_engine):
     with migrated_database_engine.connect() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM mine").scalar() == 2
 """)
-    pytester.runpytest_subprocess(timeout=60).assert_outcomes(passed=1)
+    as_it_stands().assert_outcomes(passed=1)
 
 
 def test_in_memory_leaves_no_file(run_pytest: Callable[..., pytest.RunResult]) -> None:
@@ -338,17 +366,17 @@ def test_many(migrated_database_engine, number):
     assert {tuple(supervisors(port)) for port in ports(result)} == {()}
 
 
-def test_no_orphan_is_left_when_pytest_is_killed(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile("""
+def test_no_orphan_is_left_when_pytest_is_killed(
+    run_pytest: Callable[..., pytest.RunResult],
+) -> None:
+    is_killed = """
 import os, signal
 
 def test_killed(migrated_database):
     print("port", migrated_database.port, flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-""")
-    killed = pytester.runpytest_subprocess(
-        f"--wdh-config={ALEMBIC_INI}", "--wdh-engine", "postgresql", "-s", timeout=60
-    )
+"""
+    killed = run_pytest(is_killed, "--wdh-engine", "postgresql", "-s")
     assert killed.ret == -signal.SIGKILL
     (port,) = ports(killed)
     assert soon(lambda: supervisors(port) == [])
