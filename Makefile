@@ -13,7 +13,7 @@ QUICK := cli/test_bad_input.py cli/verbs config contract domain io/runs \
 	authoring/test_verification.py database first_look record revisions sqlite \
 	test_migration_runner.py)
 
-.PHONY: help install run test quick lint check fuzz mutants pictures clean
+.PHONY: help install compiled run test quick lint check fuzz mutants pictures clean
 
 help: ## show what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -32,10 +32,15 @@ $(INSTALLED): pyproject.toml $(CONSTRAINTS) requirements-dev.txt
 run: install ## create, upgrade and seed the default database, and show it
 	@$(BIN)/python scripts/db_setup.py --seed
 
-test: install ## run the whole suite, on SQLite and on a real PostgreSQL
-	$(BIN)/python -m pytest --numprocesses auto
+# As pip does with what it installs: else each of the hundreds of processes that the tests start
+# compiles the package anew, where PYTHONDONTWRITEBYTECODE is set.
+compiled: install
+	@$(BIN)/python -m compileall -q src
 
-quick: install ## run the half of the suite that takes a minute, on SQLite only
+test: compiled ## run the whole suite, on SQLite and on a real PostgreSQL
+	$(BIN)/python -m pytest --numprocesses auto --dist worksteal
+
+quick: compiled ## run the half of the suite that takes a minute, on SQLite only
 	$(BIN)/python -m pytest --numprocesses auto --wdh-engine sqlite -m "not hypothesis" \
 		$(addprefix tests/,$(QUICK))
 

@@ -49,4 +49,4 @@ def test_a_column_and_an_empty_revision_leave_the_suite_green(copy: RepositoryCo
     make(copy, "an empty one")
     quick = ("--wdh-engine", "sqlite", "-k", "not postgresql", "-m", "not hypothesis")
     paths = [str(copy.folder / "tests" / each) for each in TESTS]
-    copy.run(sys.executable, "-m", "pytest", "-q", "-n", "2", *quick, *paths)
+    copy.run(sys.executable, "-m", "pytest", "-q", *quick, *paths)
