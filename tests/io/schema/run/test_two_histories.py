@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from sqlalchemy.engine import URL
+    from tests.warm_python import Program
 
 Two = tuple["Path", "Path"]
 
@@ -113,36 +113,30 @@ def test_one_version_table_for_both_is_said_in_words(database_url: URL, both: Tw
     assert "version_table" in refused.value.hint
 
 
-def _upgrade(folder: str, url: str, barrier: Any, ends: Any) -> None:
-    from pathlib import Path
-
-    barrier.wait(30)
-    try:
-        run(Path(folder), sa.engine.make_url(url))
-        ends.put("done")
-    except Exception as error:
-        ends.put(repr(error))
+MEETING = """
+import pathlib, time
+(pathlib.Path({place!r}) / {name!r}).touch()
+deadline = time.monotonic() + 30
+while len(list(pathlib.Path({place!r}).iterdir())) < 2 and time.monotonic() < deadline:
+    time.sleep(0.001)
+"""
 
 
-@pytest.mark.parametrize("engine_name", ["sqlite", "postgresql"])
 def test_two_histories_that_race_for_a_fresh_database_both_start(
-    request: pytest.FixtureRequest, both: Two, tmp_path: Path, engine_name: str
+    make_url: Callable[[], URL],
+    both: Two,
+    start_alembic: Callable[..., Program],
+    tmp_path: Path,
 ) -> None:
-    processes = multiprocessing.get_context("spawn")
+    guarded = [(each / "io/schema/migrations/env.py") for each in both]
+    texts = [each.read_text() for each in guarded]
     for number in range(3):
-        if engine_name == "sqlite":
-            url = request.getfixturevalue("sqlite_url").set(database=str(tmp_path / f"{number}.db"))
-        else:
-            url = request.getfixturevalue("make_postgresql_url")()
-        barrier, ends = processes.Barrier(2), processes.Queue()
-        text = url.render_as_string(hide_password=False)
-        racers = [
-            processes.Process(target=_upgrade, args=(str(project), text, barrier, ends))
-            for project in both
-        ]
-        for racer in racers:
-            racer.start()
-        assert [ends.get(timeout=60) for _ in racers] == ["done", "done"]
-        for racer in racers:
-            racer.join(30)
+        url, place = make_url(), tmp_path / f"meeting {number}"
+        place.mkdir()
+        for name, env, text in zip(("ours", "theirs"), guarded, texts, strict=True):
+            env.write_text(MEETING.format(place=str(place), name=name) + text)
+        racers = [start_alembic(project, url) for project in both]
+        ends = [(racer.communicate(timeout=60)[1], racer.returncode) for racer in racers]
+        assert [code for _, code in ends] == [0, 0], ends
+        assert len(list(place.iterdir())) == 2
         assert {"ours_1", "theirs_1"} <= tables(url)

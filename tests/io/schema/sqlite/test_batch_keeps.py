@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -132,7 +132,7 @@ COLUMNS = [
     "x INT CHECK (x > 0) CHECK (x < 9) COLLATE NOCASE",
     "x INTEGER REFERENCES other",
     "x INTEGER CONSTRAINT fk REFERENCES other (a) ON DELETE SET DEFAULT ON UPDATE CASCADE",
-    "x REFERENCES t ON DELETE SET NULL NOT DEFERRABLE",
+    "x REFERENCES {table} ON DELETE SET NULL NOT DEFERRABLE",
     "x INT AS (id + 1)",
     "x INT GENERATED ALWAYS AS (id * (2)) STORED UNIQUE",
     "x TEXT, y AS (x || ', ' || id) VIRTUAL, z TEXT DEFAULT (1)",
@@ -153,33 +153,61 @@ def is_a_table(statement: str) -> bool:
     return True
 
 
-SHAPES = [
-    f"CREATE TABLE t (id INTEGER {key} NOT NULL, {column}) {options}".rstrip()
-    for column, key, options in itertools.product(
-        COLUMNS,
+def tables_of_every_column(key: str, options: str) -> dict[str, str]:
+    """Return, by its name, a table for each of the columns that SQLite allows in such a table."""
+    names = {f"t{number}": column for number, column in enumerate(COLUMNS)}
+    tables = {
+        name: f"CREATE TABLE {name} (id INTEGER {key} NOT NULL, {column}) {options}".rstrip()
+        for name, column in names.items()
+    }
+    tables = {name: statement.format(table=name) for name, statement in tables.items()}
+    return {name: statement for name, statement in tables.items() if is_a_table(statement)}
+
+
+KINDS = list(
+    itertools.product(
         ["PRIMARY KEY", "PRIMARY KEY AUTOINCREMENT", "PRIMARY KEY DESC ON CONFLICT ROLLBACK"],
         ["", "WITHOUT ROWID", "STRICT", "STRICT, WITHOUT ROWID"],
     )
-]
+)
 
 
-@pytest.mark.parametrize("statement", [s for s in SHAPES if is_a_table(s)])
-def test_what_no_operation_names_stays_word_for_word(project: Project, statement: str) -> None:
-    others = (
+@pytest.mark.parametrize(("key", "options"), [k for k in KINDS if tables_of_every_column(*k)])
+def test_what_no_operation_names_stays_word_for_word(
+    project: Project, key: str, options: str
+) -> None:
+    tables = tables_of_every_column(key, options)
+
+    def read() -> dict[str, tuple[str, Any]]:
+        statements = project.sql("SELECT name, sql FROM sqlite_master WHERE name GLOB 't[0-9]*'")
+        return {
+            name: (render(parse(sql)), project.sql(f"SELECT * FROM {name}"))
+            for name, sql in statements
+        }
+
+    def batches(operation: str, arguments: str = "") -> None:
+        project.revision(
+            "\n".join(
+                f"with op.batch_alter_table({name!r}{arguments}) as b:\n    {operation}"
+                for name in tables
+            )
+        )
+        project.upgrade()
+
+    project.existing(
         "CREATE TABLE other (a INTEGER PRIMARY KEY, UNIQUE (a))\n\n"
         "CREATE TABLE pair (a, b, PRIMARY KEY (a, b))"
     )
-    project.existing(f"{others}\n\n{statement}\n\nINSERT INTO t (id) VALUES (3)")
-    before = parse(project.sql("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0])
-    rows = project.sql("SELECT * FROM t")
-    project.batch(table="t", recreate="'always'")
-    after = parse(project.sql("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0])
-    assert render(after) == render(before)
-    assert project.sql("SELECT * FROM t") == rows
-    project.batch("add_column(sa.Column('w', sa.Integer()))", table="t", recreate="'always'")
-    project.batch("drop_column('w')", table="t")
-    after = parse(project.sql("SELECT sql FROM sqlite_master WHERE name = 't'")[0][0])
-    assert render(after) == render(before)
+    project.existing("\n\n".join(tables.values()))
+    for name in tables:
+        project.sql(f"INSERT INTO {name} (id) VALUES (3)")
+    before = read()
+    assert before.keys() == tables.keys()
+    batches("pass", ", recreate='always'")
+    assert read() == before
+    batches("b.add_column(sa.Column('w', sa.Integer()))", ", recreate='always'")
+    batches("b.drop_column('w')")
+    assert read() == before
 
 
 def test_a_renamed_column_is_renamed_wherever_it_is_named(family: Project) -> None:
