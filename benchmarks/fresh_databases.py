@@ -2,8 +2,9 @@
 
     python benchmarks/fresh_databases.py [--tests 200] [--migrated 10] [--xdist 500] [--runs 5]
                                          [--engines sqlite postgresql]
+                                         [--tables 50] [--revisions 20]
 
-A schema of 50 tables in 20 revisions. Each way is a pytest process of its own, on the same kind
+Each way is a pytest process of its own, with a schema of that size, on the same kind
 of server (no durability): setup and teardown of a test together, the first one apart. "Idle"
 tests do one query, back to back; "busy" ones query for 50 ms. Then whole pytest processes with a
 warm template and without a database; and a cold run with `-n 2`, once undisturbed and once with
@@ -36,7 +37,6 @@ from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer, ru
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-TABLES, REVISIONS = 50, 20
 SUITE = Path(__file__).with_name("fresh_databases_suite")
 WAYS = {
     "sqlite": ["none", "alembic", "ours", "ours in memory"],
@@ -75,15 +75,15 @@ NOTE = """
 """
 
 
-def write_suite(folder: Path) -> None:
+def write_suite(folder: Path, tables: int, revisions: int) -> None:
     """Copy the suite, with migrations that no cache has seen before."""
     shutil.copytree(SUITE, folder, ignore=shutil.ignore_patterns("__pycache__"))
     versions = folder / "migrations" / "versions"
     versions.mkdir()
-    tables = iter(range(TABLES))
-    for number in range(REVISIONS):
-        count = (number + 1) * TABLES // REVISIONS - number * TABLES // REVISIONS
-        numbers = [next(tables) for _ in range(count)]
+    left = iter(range(tables))
+    for number in range(revisions):
+        count = (number + 1) * tables // revisions - number * tables // revisions
+        numbers = [next(left) for _ in range(count)]
         bodies = [TABLE.format(number=table, other=max(table - 1, 0)) for table in numbers]
         text = REVISION.format(
             number=number,
@@ -162,12 +162,14 @@ def measure_session(folder: Path, engine: str, runs: int) -> None:
     print(f"database {without:.3f} s; {ours - without:.3f} s more", flush=True)
 
 
-def measure_workers(scratch: Path, server: PostgresServer, tests: int) -> None:
+def measure_workers(
+    scratch: Path, server: PostgresServer, tests: int, schema: tuple[int, int]
+) -> None:
     existing = {"WDH_TEST_DATABASE_URI": server.url().render_as_string(hide_password=False)}
     for place, settings in (("embedded", {}), ("existing", existing)):
         for kill in ({}, {"BENCHMARK_KILL": str(tests // 4)}):
             folder = scratch / secrets.token_hex(4)
-            write_suite(folder)
+            write_suite(folder, *schema)
             options = ["--wdh-engine", "postgresql", "-n", "2"]
             work = {"BENCHMARK_WORK": "0"}
             seconds = run_pytest(folder, "ours", tests, *options, **work, **settings, **kill)
@@ -207,19 +209,22 @@ def main() -> None:
     parser.add_argument("--xdist", type=int, default=500)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--engines", nargs="+", default=["sqlite", "postgresql"])
+    parser.add_argument("--tables", type=int, default=50)
+    parser.add_argument("--revisions", type=int, default=20)
     arguments = parser.parse_args()
+    schema = (arguments.tables, arguments.revisions)
     with ExitStack() as stack:
         scratch = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-")))
         server = stack.enter_context(running_postgres())
         url = server.url().render_as_string(hide_password=False)
-        write_suite(scratch / "suite")
+        write_suite(scratch / "suite", *schema)
         for engine in arguments.engines:
             settings = {"BENCHMARK_ENGINE": engine, "BENCHMARK_SERVER": url}
             waits = (arguments.tests, arguments.migrated)
             measure_waits(scratch / "suite", engine, settings, *waits)
             measure_session(scratch / "suite", engine, arguments.runs)
         if "postgresql" in arguments.engines:
-            measure_workers(scratch, server, arguments.xdist)
+            measure_workers(scratch, server, arguments.xdist, schema)
 
 
 if __name__ == "__main__":

@@ -14,42 +14,33 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 @pytest.mark.parametrize(
     ("program", "arguments", "said"),
     [
+        # One engine for each of these two: they make their databases by the same functions.
         (
             "run_cost.py",
-            ["--runs", "1", "--warm-up", "0", "--revisions", "2", "--statements", "5"],
+            "--engines postgresql --runs 1 --warm-up 0 --revisions 2 --statements 5",
             "one pending: plain",
         ),
-        ("revision_files.py", ["--runs", "1", "--revisions", "2"], "2 revision(s): cold"),
         (
             "nothing_to_do.py",
-            ["--runs", "1", "--warm-up", "0", "--revisions", "2"],
+            "--engines sqlite --runs 1 --warm-up 0 --revisions 2",
             "wdh db status --check: ",
         ),
+        ("revision_files.py", "--runs 1 --revisions 2", "2 revision(s): cold"),
         (
             "fresh_databases.py",
-            [
-                "--engines",
-                "postgresql",
-                "--tests",
-                "4",
-                "--migrated",
-                "2",
-                "--xdist",
-                "8",
-                "--runs",
-                "1",
-            ],
+            "--engines postgresql --tests 4 --migrated 2 --xdist 8 --runs 1"
+            " --tables 1 --revisions 1",
             "existing server, one killed",
         ),
-        ("recorded_runs.py", ["--runs", "1", "--metrics", "0", "2"], "recorded by URL is x"),
-        ("lock_queue.py", ["--hold", "0.5", "--readers", "1"], "guarded  longest read"),
+        ("recorded_runs.py", "--runs 1 --metrics 0 2", "recorded by URL is x"),
+        ("lock_queue.py", "--hold 0.5 --readers 1", "guarded  longest read"),
     ],
 )
 def test_a_benchmark_runs_and_says_what_it_measured(
-    clean_environment: dict[str, str], program: str, arguments: list[str], said: str
+    clean_environment: dict[str, str], program: str, arguments: str, said: str
 ) -> None:
     process = subprocess.run(
-        [sys.executable, str(BENCHMARKS / program), *arguments],
+        [sys.executable, str(BENCHMARKS / program), *arguments.split()],
         env=clean_environment,
         capture_output=True,
         text=True,

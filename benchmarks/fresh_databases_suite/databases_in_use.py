@@ -29,7 +29,7 @@ def test_database(number: int, database: URL | None) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
     until = time.monotonic() + WORK_SECONDS
     with connect(database) as connection:
-        count = sa.text("SELECT count(*) FROM table_49")
+        count = sa.text("SELECT count(*) FROM table_0")
         assert connection.execute(count).scalar_one() == 0
         while time.monotonic() < until:
             connection.execute(count)
