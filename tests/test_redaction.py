@@ -70,6 +70,10 @@ CONNECTION_STRINGS = [
     "{'user': 'u', 'password': 's3cret'}",
     '{"token": 1, "password": "s3cret"}',
     "password: 's3cret'",
+    "load --db-password s3cret --verbose",
+    "Command '['load', '--password', 's3cret']' returned non-zero exit status 1.",
+    "401 for Authorization: Bearer s3cret",
+    "{'Authorization': 'Basic czpzM2NyZXQ=s3cret'}",
 ]
 HARMLESS = [
     'password authentication failed for user "hub"',
@@ -85,6 +89,8 @@ HARMLESS = [
     "cannot open postgresql+psycopg://u:***@h:5432/x: root@host holds it",
     "postgresql+psycopg://h:5432/x is held by root@host",
     "db_name=passwords",
+    "load --no-password --verbose",
+    "load --password-file /run/secret --token-kind x",
     "postgresql://h/x?db_name=passwords&passfile=/home/u/.pgpass",
     "sqlite:////folder/a b.db",
     "check that the server runs, and the host, port, user, password and database name",

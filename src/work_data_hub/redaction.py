@@ -39,10 +39,13 @@ _PATTERNS = (
         (?: {_LITERAL} | {_BARE} )""",
     rf"""(?P<kept> (?: {_NAMES}['"] | {_SPOKEN} ) \s*:\s* ) {_LITERAL}""",
     rf"""(?P<kept> \b{_SPOKEN} (?:\s+|\s*\(\s*) (?:password\s+)? ) {_LITERAL}""",
+    # An option of a command, in a line or in a list; and a header.
+    rf"""(?P<kept> (?<![\w-]) --[\w-]* {_NAMES} (?: ['"],\s*['"] | \s+ ) ) (?!\*\*\*|-) {_BARE}""",
+    rf"""(?P<kept> \bauthorization ['"]?\s*[:=]\s*['"]? (?:bearer|basic)\s+ ) (?!\*\*\*) {_BARE}""",
 )
 # Without one of these there is nothing to look for.
 _HINTS = (
-    *(":/", "pass", "pwd", "secret", "token", "credential", "identified"),
+    *(":/", "pass", "pwd", "secret", "token", "credential", "identified", "authorization"),
     *(f"{kind}{between}key" for kind in ("api", "access", "private") for between in ("", "_", "-")),
 )
 _FLAGS = re.IGNORECASE | re.VERBOSE | re.DOTALL
