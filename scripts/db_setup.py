@@ -137,6 +137,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from work_data_hub.cli import streams
         from work_data_hub.cli.parser import refuse_misplaced_url
         from work_data_hub.errors import WorkDataHubError
+        from work_data_hub.hints import Named
     except ModuleNotFoundError:
         if {"-h", "--help"} & {*given}:
             parse_arguments(given)
@@ -146,15 +147,18 @@ def main(argv: Sequence[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 7
+    named = Named()
     try:
         streams.prepare()
         refuse_misplaced_url(given)
         arguments = parse_arguments(given)
+        named = Named(database_url=arguments.database_url)
         with patience.listening(lambda what: streams.say(f"{what} ...\n", sys.stderr)):
             result = set_up(arguments)
         shown = [json.dumps(result, indent=2)] if arguments.json else _lines(result)
         streams.write("".join(f"{line}\n" for line in shown), sys.stdout)
     except WorkDataHubError as error:
+        error.hint = named.in_commands(error.hint)
         streams.say(f"{error.for_people()}\n", sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:

@@ -50,6 +50,7 @@ def main(argv: Sequence[str] | None = None, prog: str = "wdh") -> int:
         fault = _interruption(error, call)
     else:
         return answer.exit_code
+    fault.hint = _in_commands(fault.hint, call)
     write_fault(fault, call.verb if call else None, sys.stdout, sys.stderr, as_json=as_json)
     return fault.exit_code
 
@@ -85,4 +86,14 @@ def _interruption(error: KeyboardInterrupt, call: argparse.Namespace | None) -> 
     if isinstance(error, RunInterrupted):
         return error.fault
     state = verb_of(call).when_interrupted if call else "nothing was changed"
+    state = _in_commands(state, call)
     return RunInterruptedError(f"interrupted: {state}", hint="run the command again")
+
+
+def _in_commands(text: str, call: argparse.Namespace | None) -> str:
+    """Return a text whose commands name the project and the database that the call named."""
+    if call is None:
+        return text
+    from work_data_hub.cli import project_config  # not for help
+
+    return project_config.named(call).in_commands(text)

@@ -45,6 +45,10 @@ class Finding:
         self.severity = severity
         self.hint = hint
 
+    def with_hint(self, hint: str) -> Finding:
+        """Return the same with another hint."""
+        return Finding(self.code, self.message, self.path, self.line, self.severity, hint)
+
     def __str__(self) -> str:
         """Return what was found and where, as the message of an error says it."""
         return self.message if self.path is None else f"{self.path}:{self.line}: {self.message}"

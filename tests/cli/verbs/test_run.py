@@ -84,7 +84,7 @@ def test_a_revision_whose_file_is_gone_is_forgotten_as_the_hint_says(
     (project / "io/schema/migrations/heads.txt").unlink(missing_ok=True)
     stopped = wdh("upgrade", *config, url=database_url)
     assert stopped.exit_code == 3
-    assert "`wdh db stamp --purge REVISION`" in stopped.err
+    assert f"`wdh db stamp {' '.join(config)} --purge REVISION`" in stopped.err
     name = ("--confirm", Path(str(database_url.database)).name)
     again = wdh("stamp", "--purge", "head", *name, "--json", *config, url=database_url)
     assert again.data["after"] == ["20260101_0000"]

@@ -22,7 +22,8 @@ def create(call: Namespace) -> Answer:
 
     ini = project_config.find(call.config)
     made = migration_runner.create(call.database_url, alembic_ini=ini)
-    did = "created, empty; `wdh db upgrade` fills it" if made.was_created else "is there already"
+    way = project_config.named(call).in_commands("`wdh db upgrade` fills it")
+    did = f"created, empty; {way}" if made.was_created else "is there already"
     return Answer(
         {"database": made.database, "created": made.was_created}, (f"{made.database}: {did}",)
     )

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from work_data_hub.domain.run.plan import Step
+    from work_data_hub.hints import Named
     from work_data_hub.io.schema.first_look.verdict import Standing
     from work_data_hub.io.schema.record.journal import JournalEntry
     from work_data_hub.io.schema.record.status import DatabaseStatus
@@ -58,11 +59,15 @@ def status(call: Namespace) -> Answer:
         standing = look(ini, call.database_url, "head")
         if standing is not None:
             return _settled(standing)
+    from dataclasses import replace
+
     from work_data_hub.io.schema import migration_runner
 
     found = migration_runner.status(call.database_url, alembic_ini=ini)
     exit_code = 1 if call.check and not found.is_clear else 0
-    return Answer(_data(found), _lines(found), exit_code=exit_code)
+    named = project_config.named(call)
+    found = replace(found, problems=project_config.in_hints(call, found.problems))
+    return Answer(_data(found), _lines(found, named), exit_code=exit_code)
 
 
 @verb(
@@ -98,7 +103,9 @@ def check(call: Namespace) -> Answer:
 
     ini = project_config.find(call.config)
     found = migration_runner.check(call.database_url, alembic_ini=ini)
-    way = '`wdh db new --autogenerate "..."` writes the revision that is missing'
+    way = project_config.named(call).in_commands(
+        '`wdh db new --autogenerate "..."` writes the revision that is missing'
+    )
     lines = [*found, way] if found else ["the tables of the database are those of the code"]
     return Answer({"differences": [*found]}, lines, bare=found, exit_code=1 if found else 0)
 
@@ -209,7 +216,7 @@ def _data(found: DatabaseStatus) -> dict[str, Any]:
     }
 
 
-def _lines(found: DatabaseStatus) -> list[str]:
+def _lines(found: DatabaseStatus, named: Named) -> list[str]:
     there = "" if found.exists else ", not there yet"
     at = ", ".join(found.versions) or ("base: it is new" if found.is_new else "base (no revision)")
     lines = [
@@ -217,7 +224,7 @@ def _lines(found: DatabaseStatus) -> list[str]:
         *([] if found.driver.is_usual else [f"Driver       {found.driver}"]),
         f"Environment  {found.environment or 'not recorded yet'}  (session: {found.session})",
         f"Revision     {at}{' (head)' if found.is_clear else ''}",
-        *_pending_lines(found),
+        *_pending_lines(found, named),
     ]
     for problem in found.problems:
         if problem.code == "not-recorded" and found.is_new:
@@ -227,15 +234,14 @@ def _lines(found: DatabaseStatus) -> list[str]:
     return lines
 
 
-def _pending_lines(found: DatabaseStatus) -> list[str]:
+def _pending_lines(found: DatabaseStatus, named: Named) -> list[str]:
     count = len(found.pending)
     if not count:
         return ["Pending      nothing"]
     shown = found.pending[:_SHOWN_PENDING]
     said = f"{count} revision{'s' * (count > 1)}"
-    said += (
-        "; `wdh db upgrade` applies them" if _is_ready(found) else "; look first at what is wrong"
-    )
+    way = named.in_commands("`wdh db upgrade` applies them")
+    said += f"; {way if _is_ready(found) else 'look first at what is wrong'}"
     lines = [f"Pending      {screen.styled(said, 'yellow', sys.stdout)}"]
     lines += [f"             {step.revision} {step.description}".rstrip() for step in shown]
     if count > len(shown):

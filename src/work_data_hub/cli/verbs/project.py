@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,9 +59,9 @@ def init(call: Namespace) -> Answer:
     lines = [*setup.done] or [f"{setup.ini}: uses the package already, nothing was changed"]
     lines += [f"not taken over from the old env.py, {each}" for each in setup.left]
     if call.check:
-        lines.append("nothing was written: this is what `wdh db init` would do")
+        lines.append("nothing was written: this is what it does without --check")
     elif setup.done:
-        lines += _next(setup)
+        lines += _next(setup, call.database_url)
     data = {"config": str(setup.ini), "done": list(setup.done), "left": list(setup.left)}
     return Answer(data, lines, bare=[str(setup.ini)])
 
@@ -82,10 +83,14 @@ def eject(call: Namespace) -> Answer:
     return Answer({"env": str(ejection.env), "tables": tables}, lines, bare=[str(ejection.env)])
 
 
-def _next(setup: Setup) -> list[str]:
-    lines = []
+def _next(setup: Setup, database_url: str | None) -> list[str]:
+    from work_data_hub.hints import Named, unless_found
+
+    config, lines = unless_found(os.path.relpath(setup.ini)), []
+    named = Named(config, config, None, database_url)
     if not setup.names_database:
         lines.append("next: name the database, in DATABASE_URL or by --database-url")
-    lines.append("next: `wdh db status` looks and changes nothing, `wdh db upgrade` migrates")
+    way = "next: `wdh db status` looks and changes nothing, `wdh db upgrade` migrates"
+    lines.append(named.in_commands(way))
     lines.append(f"for .gitignore, a line each: {_IGNORED}")
     return lines

@@ -54,6 +54,7 @@ def verify(call: Namespace) -> Answer:
     asks_database = wants_database and not _errors(findings)
     if asks_database:
         findings += verification.verify_database(call.database_url, ini)
+    findings = project_config.in_hints(call, findings)
     lines = [_written(each, call.format) for each in findings]
     is_read = verification.is_read_as_text(ini)
     data = {
@@ -167,7 +168,9 @@ def rebase(call: Namespace) -> Answer:
     if plan.applied:
         _take_back(plan, call)
     rebasing.rebase(plan)
-    done = "done; `git add --all` takes it, and `wdh db verify` looks at it"
+    done = project_config.named(call).in_commands(
+        "done; `git add --all` takes it, and `wdh db verify` looks at it"
+    )
     return Answer(_plan_data(plan), [done], bare=[move.new_revision for move in plan.moves])
 
 

@@ -71,15 +71,8 @@ def verify_files(
     if head_file is not None:
         found += _head_file(history, *head_file, is_told=is_told)
     if any(each.hint in _WITHOUT_MAIN for each in found) and not has_main_branch():
-        return [_without_main(each) for each in found]
+        return [each.with_hint(_WITHOUT_MAIN.get(each.hint, each.hint)) for each in found]
     return found
-
-
-def _without_main(finding: Finding) -> Finding:
-    hint = _WITHOUT_MAIN.get(finding.hint, finding.hint)
-    return Finding(
-        finding.code, finding.message, finding.path, finding.line, finding.severity, hint
-    )
 
 
 def verify_applied(

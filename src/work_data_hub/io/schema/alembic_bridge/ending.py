@@ -13,10 +13,12 @@ from work_data_hub.io.schema.alembic_bridge.call import from_command_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.config import DatabaseTarget
     from work_data_hub.errors import WorkDataHubError
+    from work_data_hub.hints import Named
 
 
 class Ending:
@@ -79,7 +81,19 @@ class Ending:
         config = self._environment.config
         raises = getattr(config.cmd_opts, "raiseerr", False)
         if from_command_line(config) and not raises:
+            fault.hint = _named(config).in_commands(fault.hint)
             with suppress(OSError, AttributeError):  # full, or closed: the exit code says it
                 sys.stderr.write(f"{fault.for_people()}\n")
                 sys.stderr.flush()
             raise SystemExit(fault.exit_code) from error
+
+
+def _named(config: Config) -> Named:
+    """Return what was named at the `alembic` command."""
+    from work_data_hub.hints import Named, unless_found  # only for those who are told what to type
+
+    ini = config.config_file_name and unless_found(config.config_file_name)
+    section = config.config_ini_section
+    given = (each.partition("=") for each in config.cmd_opts.x or ())  # type: ignore[union-attr]
+    urls = [value for name, _, value in given if name == "database_url"]
+    return Named(ini, ini, None if section == "alembic" else section, urls[-1] if urls else None)
