@@ -114,6 +114,27 @@ def test_pending(person: Person, page: Page) -> None:
     page.helps(person, "Something is pending")
 
 
+MODELS = """
+import sqlalchemy as sa
+
+models = sa.MetaData()
+for name in ("orders", "customers"):
+    sa.Table(name, models, sa.Column("id", sa.Integer()), sa.Column("note", sa.Text()))
+"""
+
+
+def test_tables_that_differ(person: Person, page: Page) -> None:
+    person.types("wdh db upgrade")
+    env = person.folder / "migrations" / "env.py"
+    text = env.read_text(encoding="utf-8")
+    models = text.replace("=None", "=models").replace("\n\nrun(", f"\n{MODELS}\nrun(")
+    env.write_text(models, encoding="utf-8")
+    said = person.types("wdh db check", exits=1)
+    assert said.hints == ['wdh db new --autogenerate "..."']
+    page.helps(person, "The tables differ from those of the code")
+    person.types("wdh db check")
+
+
 def test_settings(person: Person, page: Page) -> None:
     person.types("ENVIRONMENT=production wdh db upgrade", exits=2)
     person.types("wdh db upgrade --accpt", exits=2)
@@ -131,6 +152,32 @@ def test_several_heads(person: Person, page: Page) -> None:
     person.types("wdh db upgrade", exits=3)
     assert schema(person.url) == before
     page.helps(person, "Several heads")
+
+
+def test_a_revision_that_was_mistyped(person: Person, page: Page) -> None:
+    before = schema(person.url)
+    near = person.types("wdh db upgrade 20260106_090", exits=0)
+    assert CUSTOMERS in near.out
+    person.types("wdh db downgrade -1")
+    mistyped = person.types(f"wdh db upgrade {CUSTOMERS}1", exits=3)
+    assert f"hint: did you mean {CUSTOMERS}?" in mistyped.err
+    several = person.types("wdh db upgrade 2026", exits=3)
+    assert f"{ORDERS}, {CUSTOMERS}" in several.err
+    assert CUSTOMERS in person.types(person.types("wdh db upgrade zz", exits=3).hint("history")).out
+    assert schema(person.url) == before
+    page.helps(person, "A revision is not known", ID=CUSTOMERS)
+
+
+def test_a_revision_file_that_cannot_be_read(person: Person, page: Page) -> None:
+    file = file_of(person, "*_add_customers.py")
+    good = file.read_text(encoding="utf-8")
+    file.write_text(f"{good}\ndef half(:\n", encoding="utf-8")
+    before = schema(person.url)
+    said = person.types("wdh db upgrade", exits=3)
+    assert f"{file.name}:{len(good.splitlines()) + 2}" in said.err
+    assert schema(person.url) == before
+    file.write_text(good, encoding="utf-8")
+    page.helps(person, "A revision file cannot be read")
 
 
 def edit_orders(person: Person) -> None:
@@ -188,7 +235,8 @@ def test_another_environment(person: Person, page: Page) -> None:
 @on_staging
 def test_a_wrong_record(person: Person, page: Page) -> None:
     laptop = Person(person.folder, {**person.environment, "ENVIRONMENT": "dev"}, person._pythons)
-    laptop.types("wdh db upgrade", exits=4)
+    told = laptop.types(laptop.types("wdh db upgrade", exits=4).hint("help")).out
+    assert "### What is recorded is wrong" in told
     page.helps(laptop, "What is recorded is wrong", NAME=name_of(person))
 
 

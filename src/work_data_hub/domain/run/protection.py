@@ -54,8 +54,8 @@ def check_environment(target: Target, session: EnvironmentClass) -> Refusal | No
         )
     return Refusal(
         f"the database {target.name!r} is recorded as {recorded}, but ENVIRONMENT is {session}",
-        f"set ENVIRONMENT={recorded} if this database is meant, else correct the URL; the guide"
-        " says how to change what is recorded",
+        f"set ENVIRONMENT={recorded} if this database is meant, else correct the URL; `wdh help"
+        " recovery` says how to change what is recorded",
     )
 
 
