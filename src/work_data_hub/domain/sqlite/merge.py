@@ -209,7 +209,7 @@ _KEEP_RENAMED = (
     " before"
 )
 # Of these a column has one, which is what it is in the version of whoever changed it.
-_SINGLE = ("NOT NULL", "DEFAULT", "COLLATE", "GENERATED")
+_SINGLE = ("NOT NULL", "DEFAULT", "COLLATE")
 _RULES = ("UNIQUE", "FOREIGN KEY", "CHECK")
 
 

@@ -24,6 +24,7 @@ from work_data_hub.domain.sqlite.column_names import renames, with_names
 from work_data_hub.domain.sqlite.loss import refuse
 from work_data_hub.domain.sqlite.merge import Wishes
 from work_data_hub.domain.sqlite.rowids import key_of, moved, moved_rows, name_of_rowid
+from work_data_hub.domain.sqlite.text import folded
 from work_data_hub.errors import RefusedError
 from work_data_hub.io.schema.sqlite import census as sqlite_census
 
@@ -218,8 +219,9 @@ def _refuse_what_stands_in_the_way(raw: sqlite3.Connection, batch: ApplyBatchImp
 
 def _replaced(batch: ApplyBatchImpl) -> set[str]:
     """Return the columns in place of which others of their names are added."""
-    known = {column.name for column in batch.table.c}
-    return {name for name, how in batch.column_transfers.items() if "expr" not in how} & known
+    known = {folded(column.name) for column in batch.table.c}
+    added = (name for name, how in batch.column_transfers.items() if "expr" not in how)
+    return {name for name in added if folded(name) in known}
 
 
 def _new_names(batch: ApplyBatchImpl) -> dict[str, str]:
