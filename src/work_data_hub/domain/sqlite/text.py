@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from itertools import pairwise
 from string import ascii_lowercase, ascii_uppercase
+from typing import TYPE_CHECKING
 
-from work_data_hub.domain.sql.lexer import Token, tokens, unquoted
+from work_data_hub.domain.sql.lexer import tokens, unquoted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from work_data_hub.domain.sql.lexer import Token
 
 
 def folded(name: str) -> str:
@@ -23,11 +29,10 @@ def spelling(sql: str) -> tuple[str, ...]:
 
 def names_in(sql: str) -> frozenset[str]:
     """Return, folded, what may be a name of a column or table; functions are left out."""
-    found = [*tokens(sql), Token("mark", ";", 0, 0)]
     return frozenset(
         folded(unquoted(token.text))
-        for token, following in pairwise(found)
-        if token.kind in ("word", "quoted") and following.text != "("
+        for token, following in _with_the_next(sql)
+        if token.kind in ("word", "quoted") and following != "("
     )
 
 
@@ -38,26 +43,30 @@ def all_names_in(sql: str) -> frozenset[str]:
 
 def arguments_in(sql: str) -> frozenset[str]:
     """Return, folded, the arguments of a virtual table, and the values of its options."""
-    found = [*tokens(from_parenthesis_on(sql)), Token("mark", ";", 0, 0)]
     return frozenset(
         folded(unquoted(token.text))
-        for token, following in pairwise(found)
-        if token.kind != "mark" and following.text != "="
+        for token, following in _with_the_next(from_parenthesis_on(sql))
+        if token.kind != "mark" and following != "="
     )
 
 
 def names_that_may_turn_into_strings(sql: str) -> frozenset[str]:
-    """Return, folded, the names in double quotes that nothing qualifies.
+    """Return, folded, the names in double quotes of a statement that nothing qualifies.
 
     When there is no such column SQLite takes them for strings and reports nothing
     (sqlite.org/quirks, "Double-quoted String Literals Are Accepted").
     """
-    found = [Token("mark", ";", 0, 0), *tokens(sql)]
     return frozenset(
         folded(unquoted(token.text))
-        for previous, token in pairwise(found)
+        for previous, token in pairwise(tokens(sql))
         if token.text[0] == '"' and previous.text != "." and previous.word != "AS"
     )
+
+
+def _with_the_next(sql: str) -> Iterator[tuple[Token, str]]:
+    """Yield each token, and the text of the one behind it."""
+    found = list(tokens(sql))
+    return zip(found, [*(token.text for token in found[1:]), ""], strict=True)
 
 
 def from_parenthesis_on(sql: str) -> str:

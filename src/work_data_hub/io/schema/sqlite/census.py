@@ -146,12 +146,10 @@ def indexes_of(raw: sqlite3.Connection, table: str) -> Iterator[Index]:
 
 
 def sequence_of(raw: sqlite3.Connection, table: str) -> int | None:
-    """Return what AUTOINCREMENT has reached."""
+    """Return what AUTOINCREMENT has reached; the table is named in the case of its own name."""
     if not exists(raw, "sqlite_sequence"):
         return None
-    row = raw.execute(
-        "SELECT seq FROM main.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,)
-    ).fetchone()
+    row = raw.execute("SELECT seq FROM main.sqlite_sequence WHERE name = ?", (table,)).fetchone()
     return None if row is None else int(row[0])
 
 
@@ -160,7 +158,7 @@ def restore_sequence(raw: sqlite3.Connection, table: str, value: int | None) -> 
     present = sequence_of(raw, table)
     if value is None or (present is not None and present >= value):
         return
-    raw.execute("DELETE FROM main.sqlite_sequence WHERE name = ? COLLATE NOCASE", (table,))
+    raw.execute("DELETE FROM main.sqlite_sequence WHERE name = ?", (table,))
     raw.execute("INSERT INTO main.sqlite_sequence (name, seq) VALUES (?, ?)", (table, value))
 
 
