@@ -160,6 +160,12 @@ def test_a_run_may_stand_inside_of_what_connects(manager: str) -> None:
     assert "runs inside of" in lost(env(around="connectable.tenant()"))
 
 
+def test_a_run_may_stand_inside_of_a_connection_that_was_made_before() -> None:
+    connects = "connection = create_engine('sqlite:///x.db').connect()"
+    assert rewritten(env(first=connects, around="connection")).left == ()
+    assert "runs inside of" in lost(env(first=connects, around="tenants[connection]"))
+
+
 @pytest.mark.parametrize(
     "question",
     [

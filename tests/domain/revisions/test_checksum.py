@@ -66,6 +66,13 @@ OTHER = {
 }
 
 
+# Two letters: to every version of Python printable; to 3.12, and not to 3.11.
+LETTERS = """
+'''é \U0001fae8'''
+class A:
+    x: "é \U0001fae8" = "é \U0001fae8"
+print(__doc__)
+"""
 # What a revision may hold beside plain calls, in a text that every version of Python reads.
 SYNTAX = '''
 import a.b, os.path as p
@@ -210,10 +217,10 @@ def test_what_decides_nothing_changes_nothing(change: str) -> None:
         (REVISION, "2", "2:31f46a2420b1f78c3779b9babbcb551d"),
         (SYNTAX, "1", "1:eef6b3b54b5cec9578b43d7f5d5bd929"),
         (SYNTAX, "2", "2:cfb8e117eac159f06c006789ccf41d8c"),
-        # Printable to Python 3.12, and not to 3.11.
         ('x = "\U0001fae8"', "2", "2:eb3edacd61912faaec6d849e504ecb81"),
+        (LETTERS, "2", "2:0b3ebd47caddec257ddb5b518ccf4af8"),
     ],
-    ids=["plain-1", "plain-2", "syntax-1", "syntax-2", "letter-2"],
+    ids=["plain-1", "plain-2", "syntax-1", "syntax-2", "letter-2", "letters-2"],
 )
 def test_the_checksum_is_the_same_in_every_version(text: str, scheme: str, recorded: str) -> None:
     # Recorded once: what one version of Python and of this package ran, another looks at later.

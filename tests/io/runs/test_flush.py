@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import subprocess
 import sys
 import threading
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy.engine import URL
 
+from work_data_hub.domain.runs.entry import Entry
 from work_data_hub.errors import DatabaseUnavailableError, UsageError
 from work_data_hub.io.runs import metadata, record_run
 from work_data_hub.io.runs.flush import Flushed, flush
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 METRICS = 5
+ENTRY = Entry({"execution_id": "1", "status": "running"})
 
 
 @pytest.fixture
@@ -180,6 +183,22 @@ def test_a_line_that_was_cut_off_was_never_said(
             stream.write(b'{"run": {"execution_id": "')
     assert flush(run_database(migrated_database)).damaged == []
     assert_all_is_there_once(rows)
+
+
+def test_half_of_a_line_that_found_no_space_does_not_spoil_the_next_one(spool: Path) -> None:
+    file = SpoolFile.of_run("1", "sqlite:///a")
+    before = file.path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 10, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            file.append(ENTRY)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert file.path.read_bytes() == before
+    file.append(ENTRY)
+    assert file.content().entries == [ENTRY]
+    file.close()
 
 
 def test_a_line_that_cannot_be_read_is_kept_and_the_others_are_loaded(

@@ -18,6 +18,7 @@ from work_data_hub.errors import HistoryError, MigrationFailedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.record import framework_tables
+from work_data_hub.io.schema.record.journal import Journal
 
 if TYPE_CHECKING:
     import subprocess
@@ -48,6 +49,17 @@ def edit(path: Path, old: str, new: str) -> None:
     text = path.read_text(encoding="utf-8")
     assert old in text
     path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_what_is_told_to_the_journal_is_stored_without_its_secrets(database_url: URL) -> None:
+    migration_runner.upgrade(database_url)
+    with connect(database_url) as connection, connection.begin():
+        journal = Journal(connection, None, "alembic_version", None)
+        journal.add(HEAD, "accept", detail="by password=hunter2")
+        (stored,) = connection.exec_driver_sql(
+            "SELECT detail FROM work_data_hub_journal WHERE direction = 'accept'"
+        ).scalars()
+    assert stored == "by password=***"
 
 
 def test_every_step_is_a_row_with_who_where_and_with_what(database_url: URL) -> None:

@@ -103,8 +103,9 @@ def test_the_only_copy_of_a_table_is_never_dropped_by_a_repetition(
     run_alembic(project, sqlite_url, "upgrade", "20260101_0000")
     execute(sqlite_url, "INSERT INTO a VALUES (1)")
     killed(project, sqlite_url, "upgrade", "head")
-    with pytest.raises(MigrationFailedError, match="was interrupted"):
+    with pytest.raises(MigrationFailedError, match="was interrupted") as asked:
         run_alembic(project, sqlite_url, "upgrade", "head")
+    assert asked.value.hint.startswith("finish it by hand")
     assert scalar(sqlite_url, "SELECT count(*) FROM b") == 1
 
 

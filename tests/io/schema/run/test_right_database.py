@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -76,6 +77,22 @@ def test_staging_and_prod_are_only_taken_back_by_name(
     assert migration_runner.current(postgresql_url) == (HEAD,)
     migration_runner.downgrade(postgresql_url, "base", confirm=postgresql_url.database)
     assert migration_runner.current(postgresql_url) == ()
+
+
+def test_a_database_in_memory_is_confirmed_by_the_name_that_sqlite_has_for_it(
+    make_history: Callable[..., Path], revision_body: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_environment(monkeypatch, "staging")
+    config = Config(str(make_history([revision_body("pass")]) / "alembic.ini"))
+    with sa.create_engine("sqlite://", poolclass=sa.NullPool).connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        with pytest.raises(RefusedError, match="the database ':memory:' is staging") as refused:
+            command.downgrade(config, "base")
+        assert "-x confirm=:memory: " in refused.value.hint
+        config.cmd_opts = Namespace(x=["confirm=:memory:"])
+        command.downgrade(config, "base")
+        assert not connection.exec_driver_sql("SELECT 1 FROM alembic_version").all()
 
 
 def test_the_plain_command_refuses_and_is_confirmed_too(

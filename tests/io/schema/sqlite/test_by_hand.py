@@ -180,6 +180,15 @@ def test_a_table_that_is_dropped_and_another_made_under_its_name_is_new(project:
     assert "i" not in project.names()
 
 
+def test_a_table_that_is_dropped_once_more_is_rebuilt_all_the_same(project: Project) -> None:
+    project.existing("CREATE TABLE t (a TEXT COLLATE NOCASE)\n\nINSERT INTO t VALUES ('x')")
+    said = project.refused_script(
+        "CREATE TABLE n (a TEXT)\n\nINSERT INTO n SELECT a FROM t\n\nDROP TABLE t\n\n"
+        "DROP TABLE IF EXISTS t\n\nALTER TABLE n RENAME TO t"
+    )
+    assert "this would be lost: COLLATE NOCASE on column a of t" in said
+
+
 def test_a_plain_rename_of_a_table_loses_nothing(family: Project) -> None:
     family.revision("op.rename_table('parent', 'person')")
     family.upgrade()
