@@ -175,6 +175,17 @@ def test_a_second_load_of_an_idempotent_file_changes_no_row(database_engine: sa.
     assert load(database_engine, script) == SeedResult(statements=4, rows=0)
 
 
+def test_the_rows_of_a_prepared_statement_are_counted_too(postgresql_engine: sa.Engine) -> None:
+    script = """
+        CREATE TABLE t (id int);
+        PREPARE one AS INSERT INTO t VALUES ($1);
+        EXECUTE one(1);
+        PREPARE look AS SELECT * FROM t;
+        EXECUTE look;
+    """
+    assert load(postgresql_engine, script) == SeedResult(statements=5, rows=1)
+
+
 def test_an_empty_file_does_nothing(database_engine: sa.Engine) -> None:
     assert load(database_engine, "\n-- nothing;\n;;") == SeedResult(statements=0, rows=0)
 

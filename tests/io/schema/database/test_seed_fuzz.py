@@ -8,21 +8,22 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import event, given, note, settings
 from hypothesis import strategies as st
+from psycopg.pq import DiagnosticField
 
 from work_data_hub.domain.sql.lexer import quoted
 from work_data_hub.errors import SeedFailedError
 from work_data_hub.io.schema.database.seed_file import load_seeds, read_seed_file
-from work_data_hub.io.schema.engine import connect, connect_raw, create_engine
+from work_data_hub.io.schema.engine import connect, connect_raw, create_engine, driver_connection
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sqlalchemy.engine import URL
+    from sqlalchemy.engine import URL, Connection
 
 BASE = (
     "CREATE TABLE t (id int PRIMARY KEY, v text)",
@@ -37,15 +38,16 @@ WORDS = (
 )
 EVERYWHERE = (" ", "\n", "\r\n\t", " /* ; ' */ ", " -- ; ' \" $$\n", "-- it's\r\n", "/**/")
 # Spaces to one engine only, or to one of its versions.
-SPACES = (*EVERYWHERE * 2, "\f", " /* a /* b; */ ; */ ", "\ufeff", "\r")
+SPACES = (*EVERYWHERE * 8, "\f", " /* a /* b; */ ; */ ", "\ufeff", "\r")
 NAMES = ('"a;b"', '"a""b"', '"a--b"', '"a/*b"', '"a%b"', '"a:b"', '"a$$b"', "größe", '"it\'s"')
 ENDS = (";", ";\n", ";\r\n", ";;\n", " ;\n\n", ";/* ; */\n", "; -- that's it;\n", ";-- \\\r\n")
 
-# What {lit}, {name}, {n}, {_} and {-} stand for is drawn.
+# What {lit}, {name}, {_} and {-} stand for is drawn; {n} is a number that no other statement has.
 STATEMENTS = (
     "INSERT INTO{_}t VALUES ({n},{_}{lit})",
     "INSERT INTO t{_}VALUES (1{n}, {lit}), (2{n}, {lit})",
     "INSERT INTO t SELECT {n}{n}, {lit}",
+    "INSERT INTO {main}.t VALUES (8{n}, {lit})",
     "WITH one(x) AS (SELECT {lit}) INSERT INTO t SELECT 9{n},{_}x FROM one",
     "UPDATE t SET v = v || {lit} WHERE id <> {n}",
     "UPDATE t SET v = {lit}{_}WHERE id = {n} AND 7 % 4 = 3",
@@ -63,8 +65,8 @@ FURTHER = {
         "INSERT OR IGNORE INTO t VALUES ({n}, {lit})",
         "REPLACE INTO t VALUES ({n}, {lit})",
         "CREATE TABLE [a;b] (v)",
-        "CREATE TABLE `a;b` (v)",
-        "CREATE TRIGGER tr{n} AFTER INSERT ON t WHEN NEW.id < 10 BEGIN{_}INSERT INTO t VALUES"
+        "CREATE TABLE `c;d` (v)",
+        "CREATE TRIGGER tr AFTER INSERT ON t WHEN NEW.id < 10 BEGIN{_}INSERT INTO t VALUES"
         " (NEW.id + 100, CASE WHEN 1 THEN {lit} END);{_}SELECT {lit}; END",
         "PRAGMA{_}foreign_keys{_}={_}OFF",
         "PRAGMA foreign_keys(0)",
@@ -73,11 +75,12 @@ FURTHER = {
     ),
     "postgresql": (
         "DO $do$ BEGIN{_}INSERT INTO t VALUES ({n}, {lit}); END; $do$",
-        "CREATE FUNCTION f{n}() RETURNS text LANGUAGE sql AS $f$ SELECT {lit}; $f$",
-        "CREATE FUNCTION f{n}() RETURNS text{_}BEGIN{_}ATOMIC{_}SELECT 1; SELECT CASE WHEN true"
+        "CREATE FUNCTION f() RETURNS text LANGUAGE sql AS $f$ SELECT {lit}; $f$",
+        "CREATE FUNCTION g() RETURNS text{_}BEGIN{_}ATOMIC{_}SELECT 1; SELECT CASE WHEN true"
         " THEN {lit} END;{_}END",
-        "CREATE RULE r{n} AS ON DELETE TO c DO ALSO (DELETE FROM t WHERE v = {lit}; SELECT 1;)",
-        "PREPARE p{n} AS INSERT INTO t VALUES ($1, {lit})",
+        "CREATE PROCEDURE h(){_}BEGIN{_}ATOMIC{_}END",
+        "CREATE RULE r AS ON DELETE TO c DO ALSO (DELETE FROM t WHERE v = {lit}; SELECT 1;)",
+        "PREPARE p AS INSERT INTO t VALUES ($1, {lit})",
         "DEALLOCATE ALL",
         "DECLARE cur CURSOR FOR SELECT {lit}",
         "SET client_encoding = 'UTF8'",
@@ -91,13 +94,13 @@ FURTHER = {
 }
 # Most of these fail, or what follows does.
 DOUBTFUL = (
+    "INSERT INTO t VALUES (1, {lit})",
     "INSERT INTO c VALUES ({n})",
     "INSERT INTO {name} VALUES ({lit})",
     "INSERT INTO nowhere VALUES ({lit})",
     "RELEASE here",
     "ROLLBACK{_}TO here",
     "ROLLBACK TRANSACTION TO SAVEPOINT here",
-    "\\connect other",
     "no such statement {lit}",
 )
 FURTHER_DOUBTFUL = {
@@ -107,12 +110,11 @@ FURTHER_DOUBTFUL = {
         "CREATE TEMP TRIGGER no AFTER DELETE ON t BEGIN SELECT RAISE(ROLLBACK, {lit}); END",
         "SELECT abs(-9223372036854775808)",
         "SELECT X'00', {lit}",
-        ".read other.sql",
     ),
     "postgresql": (
         "DO $$ BEGIN COMMIT; END $$",
-        "UPDATE t SET v = f{n}()",
-        "EXECUTE p{n}(7{n})",
+        "UPDATE t SET v = f()",
+        "EXECUTE p(7{n})",
         "FETCH cur",
         "SET search_path = nowhere",
         "SELECT set_config('search_path', '', false)",
@@ -128,11 +130,11 @@ BRACKETS = {
     "postgresql": ("BEGIN", "START{-}TRANSACTION", "COMMIT", "END{-}WORK", "COMMIT AND NO CHAIN"),
 }
 REFUSED = {
-    "sqlite": ("ROLLBACK", "ROLLBACK{-}TRANSACTION"),
+    "sqlite": ("ROLLBACK", "ROLLBACK{-}TRANSACTION", ".read other.sql", "\\connect other"),
     "postgresql": (
         *("ROLLBACK", "ABORT", "COMMIT{-}AND{-}CHAIN", "ROLLBACK AND CHAIN"),
         *("PREPARE{-}TRANSACTION 'x'", "COPY{-}t FROM{-}STDIN", "COPY (SELECT {lit}) TO STDOUT"),
-        "SET{-}standard_conforming_strings{-}= off",
+        *("SET{-}standard_conforming_strings{-}= off", "\\connect other"),
     ),
 }
 UNCLOSED = ("'a;", '"a;', "/* a;", "$$ a;", "E'a\\';", "SELECT (1;", "-- a;")
@@ -175,6 +177,17 @@ class Script:
         mark = "\ufeff" if str(self).startswith("\ufeff") else ""
         return (self.start + kept + self.rest).removeprefix(mark)
 
+    def until(self, number: int) -> Script:
+        """Return the script up to one of its pieces."""
+        return replace(self, pieces=self.pieces[: number + 1], rest="")
+
+    def lines_of(self, number: int) -> range:
+        """Return the lines of a statement."""
+        piece = self.pieces[number]
+        before = f"{self.start}{''.join(map(str, self.pieces[:number]))}{piece.before}"
+        first = before.count("\n") + 1
+        return range(first, first + piece.text.count("\n") + 1)
+
 
 @st.composite
 def literals(draw: st.DrawFn, engine: str) -> str:
@@ -191,12 +204,12 @@ def literals(draw: st.DrawFn, engine: str) -> str:
 
 
 @st.composite
-def statements(draw: st.DrawFn, engine: str, templates: tuple[str, ...]) -> str:
-    text = draw(st.sampled_from(templates))
+def statements(draw: st.DrawFn, engine: str, text: str, number: int) -> str:
     drawn = {
         "{lit}": literals(engine),
         "{name}": st.sampled_from(NAMES),
-        "{n}": st.integers(2, 9).map(str),
+        "{n}": st.just(str(number)),
+        "{main}": st.just("main" if engine == "sqlite" else "public"),
         "{_}": st.just(" ") | st.sampled_from(SPACES),
         "{-}": st.sampled_from(EVERYWHERE),
     }
@@ -216,17 +229,38 @@ def scripts(draw: st.DrawFn, engine: str) -> Script:
         "bracket": BRACKETS[engine],
         "refused": REFUSED[engine],
     }
-    further = draw(st.sampled_from((["ordinary"], ["ordinary"], ["doubtful"] * 4, ["refused"])))
-    odds = ["ordinary"] * 8 + ["bracket"] + further
+    # Each kind of statement comes before one comes again; of faults there is one, or none.
+    size = draw(st.sampled_from((1, 4, 8, 8, 8)))
+    ordinary = draw(st.permutations(templates["ordinary"]))[:size]
+    kinds = ["bracket" if draw(st.integers(0, 9)) == 0 else "ordinary" for _ in ordinary]
+    fault = draw(st.sampled_from((None, None, None, "doubtful", "refused", "unclosed")))
+    if fault in templates:
+        kinds[draw(st.integers(0, size - 1))] = fault
     pieces = []
-    for _ in range(draw(st.integers(1, 6))):
-        kind = draw(st.sampled_from(odds))
+    for number, kind in enumerate(kinds):
         spaces = EVERYWHERE if kind in ("bracket", "refused") else SPACES
         before = draw(st.just("") | st.sampled_from(spaces))
-        text = draw(statements(engine, templates[kind]))
+        drawn = ordinary[number] if kind == "ordinary" else draw(st.sampled_from(templates[kind]))
+        text = draw(statements(engine, drawn, number + 2))  # of one digit: there are eight
         pieces.append(Piece(kind, before, text, draw(st.sampled_from(ENDS))))
     start = draw(st.sampled_from(("", "", "\ufeff", "-- seeds;\r\n")))
-    return Script(start, tuple(pieces), draw(st.sampled_from(("",) * 9 + SPACES + UNCLOSED)))
+    rest = draw(st.sampled_from(UNCLOSED if fault == "unclosed" else ("",) * 30 + SPACES))
+    return Script(start, tuple(pieces), rest)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a plain client says of a script.
+
+    Attributes:
+        error: None when it did all of it.
+        rows: how many it changed.
+        place: the character that the server points at; below 0 where it points at none.
+    """
+
+    error: str | None
+    rows: int = 0
+    place: int = -1
 
 
 class Sqlite:
@@ -251,9 +285,8 @@ class Sqlite:
                 for kind, name, sql in found
             ]
 
-    def plain(self, script: Script) -> str | None:
+    def plain(self, script: Script, *, keep: bool = True) -> Answer:
         """Run it as the driver would, and return what it says."""
-        text = script.without_brackets()
         asked_off = any(
             "foreign_keys" in piece.text and ("OFF" in piece.text or "(0)" in piece.text)
             for piece in script.pieces
@@ -261,17 +294,21 @@ class Sqlite:
         with closing(sqlite3.connect(self._file)) as db:
             db.execute(f"PRAGMA foreign_keys = {'OFF' if asked_off else 'ON'}")
             try:
-                db.executescript(f"BEGIN;\n{text}")
+                db.executescript(f"BEGIN;\n{script.without_brackets()}")
                 broken = db.execute("PRAGMA foreign_key_check").fetchall()
-                if asked_off and broken:
-                    return f"broken foreign keys: {broken}"
-                if db.in_transaction:
+                if keep and asked_off and broken:
+                    return Answer(f"broken foreign keys: {broken}")
+                if keep and db.in_transaction:
                     db.execute("COMMIT")
             except (sqlite3.Error, sqlite3.Warning) as error:
-                return str(error)
+                return Answer(str(error))
             finally:
                 db.rollback()
-        return None
+            return Answer(None, rows=db.total_changes)
+
+    def session(self, connection: Connection) -> Any:
+        """Return what a file must not leave otherwise."""
+        return driver_connection(connection).execute("PRAGMA foreign_keys").fetchone()
 
 
 class Postgresql:
@@ -307,14 +344,25 @@ class Postgresql:
                 ),
             ]
 
-    def plain(self, script: Script) -> str | None:
+    def plain(self, script: Script, *, keep: bool = True) -> Answer:
         """Let the server divide it, and return what it says."""
+        rows = 0
         with closing(connect_raw(create_engine(self._url))) as db:
-            for text in ("BEGIN", script.without_brackets(), "COMMIT"):
-                answer = db.pgconn.exec_(text.encode())
-                if answer.error_message:
-                    return str(answer.error_message.decode())
-        return None
+            for text in ("BEGIN", script.without_brackets(), "COMMIT" if keep else "ROLLBACK"):
+                db.pgconn.send_query(text.encode())
+                while (answer := db.pgconn.get_result()) is not None:
+                    if answer.error_message:
+                        position = answer.error_field(DiagnosticField.STATEMENT_POSITION)
+                        return Answer(answer.error_message.decode(), place=int(position or 0) - 1)
+                    if (answer.command_status or b"").startswith((b"INSERT", b"UPDATE", b"DELETE")):
+                        rows += answer.command_tuples or 0
+        return Answer(None, rows=rows)
+
+    def session(self, connection: Connection) -> Any:
+        """Return what a file must not leave otherwise."""
+        with connection.begin():
+            names = ("search_path", "standard_conforming_strings")
+            return [connection.exec_driver_sql(f"SHOW {name}").scalar() for name in names]
 
 
 EXAMPLES = settings().max_examples * 5
@@ -331,35 +379,59 @@ def test_a_seed_file_gives_what_a_plain_client_gives_or_changes_nothing(
     file = tmp_path / "seeds.sql"
     file.write_bytes(str(script).encode())
 
+    refused = [n for n, piece in enumerate(script.pieces) if piece.kind == "refused"]
     database.reset()
-    plain = database.plain(script)
+    plain = Answer("it is refused") if refused else database.plain(script)
     expected = database.content()
     database.reset()
     before = database.content()
     with connect(database_url) as connection:
+        session = database.session(connection)
         try:
             loaded = load_seeds(connection, read_seed_file(file), path=file)
         except SeedFailedError as fault:
             loaded = None
-            assert_it_says_where(fault, script, file)
+            said = fault
         assert not connection.in_transaction()
+        assert database.session(connection) == session
     after = database.content()
 
-    refused = [n for n, piece in enumerate(script.pieces) if piece.kind == "refused"]
     note(f"plain client: {plain}")
     event("loaded" if loaded else "refused" if refused else "failed")
     if loaded is None:
         assert after == before
-        assert plain is not None or refused
+        assert plain.error is not None
+        assert_it_says_where(said, where(script, database), file)
     else:
-        assert plain is None
-        assert not refused
+        assert plain.error is None
         assert after == expected
+        assert loaded.rows == plain.rows
         assert loaded.statements == sum(piece.kind != "bracket" for piece in script.pieces)
 
 
-def assert_it_says_where(fault: SeedFailedError, script: Script, file: Path) -> None:
+def where(script: Script, database: Sqlite | Postgresql) -> range:
+    """Return the lines at which a file is at fault, by what is said of its beginnings."""
+    pieces = [n for n, piece in enumerate(script.pieces) if piece.kind != "bracket"]
+    for number in pieces:
+        if script.pieces[number].kind == "refused":
+            return script.lines_of(number)
+    for number in pieces:
+        beginning = script.until(number)
+        answer = database.plain(beginning, keep=False)
+        if answer.error is not None:
+            lines, text = script.lines_of(number), beginning.without_brackets()
+            start = len(text) - len(f"{script.pieces[number].text}{script.pieces[number].end}")
+            if answer.place < start:
+                return lines
+            line = lines.start + text.count("\n", start, answer.place)
+            return range(line, line + 1)
+    # It is the commit that fails, or what is behind.
+    last = script.lines_of(pieces[-1]).start if pieces else 1
+    return range(last, str(script).count("\n") + 2)
+
+
+def assert_it_says_where(fault: SeedFailedError, lines: range, file: Path) -> None:
     note(fault.for_people())
     assert len(fault.for_people().splitlines()) == 2
     assert fault.message.startswith(f"{file}:{fault.line}: ")
-    assert 1 <= fault.line <= str(script).count("\n") + 1
+    assert fault.line in lines

@@ -235,7 +235,9 @@ class _PostgresqlTransaction(_Transaction):
         result = super().execute(text)
         word = text[:6].upper()
         # The row count of a SELECT, and of CREATE TABLE AS, is that of the rows it read.
-        if word.startswith(_CHANGING) or (word.startswith("WITH") and not result.returns_rows):
+        if word.startswith(_CHANGING) or (
+            word.startswith(("WITH", "EXECUT")) and not result.returns_rows
+        ):
             self.rows += max(0, result.rowcount)
         return result
 
