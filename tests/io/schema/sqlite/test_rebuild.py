@@ -76,6 +76,25 @@ def test_an_error_that_is_caught_does_not_commit_half_a_rebuild(project: Project
         project.upgrade()
 
 
+def test_a_rebuild_by_hand_is_compared_behind_a_batch_whose_error_was_caught(
+    project: Project,
+) -> None:
+    project.existing("CREATE TABLE t (a TEXT COLLATE NOCASE)\n\nINSERT INTO t VALUES (NULL)")
+    said = project.refused_body(
+        """
+        try:
+            with op.batch_alter_table("t") as batch_op:
+                batch_op.alter_column("a", nullable=False)
+        except sa.exc.IntegrityError:
+            op.execute("CREATE TABLE n (a TEXT NOT NULL)")
+            op.execute("INSERT INTO n SELECT coalesce(a, '') FROM t")
+            op.execute("DROP TABLE t")
+            op.execute("ALTER TABLE n RENAME TO t")
+        """
+    )
+    assert "this would be lost: COLLATE NOCASE on column a of t" in said
+
+
 @pytest.mark.parametrize(
     ("statement", "lost"),
     [
