@@ -147,6 +147,13 @@ def test_an_engine_whose_url_is_not_seen_would_be_lost(maker: str) -> None:
     assert "the engine is made of other options" in lost(env(around=f"{maker}(**options)"))
 
 
+@pytest.mark.parametrize("section", ["settings", "settings.section", "defaults | settings"])
+def test_an_engine_of_what_only_running_it_tells_would_be_lost(section: str) -> None:
+    engine = f"engine_from_config({section})"
+    said = lost(env(module="from app import defaults, settings", around=f"{engine}.connect()"))
+    assert f"the engine is made of other options: {engine}" in said
+
+
 @pytest.mark.parametrize("logger", ["logger", "log", "logging"])
 def test_what_is_logged_is_not_named(logger: str) -> None:
     assert rewritten(env(run=f"{logger}.shout('x')")).left == ()

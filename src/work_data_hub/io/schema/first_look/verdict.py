@@ -140,8 +140,7 @@ def _hands_over(folder: str, source: str) -> bool:
 
 
 def _is_sound(history: History, target: str) -> bool:
-    is_clear = len(history.heads) == 1 or target == "heads"
-    return not history.findings and bool(history.revisions) and is_clear
+    return not history.findings and (len(history.heads) == 1 or target == "heads")
 
 
 def _known(history: History) -> KnownHistory:
