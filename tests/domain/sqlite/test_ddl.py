@@ -9,7 +9,12 @@ from work_data_hub.domain.sqlite.column_names import with_names
 from work_data_hub.domain.sqlite.comparison import lost
 from work_data_hub.domain.sqlite.ddl import Clause, insert_into, parse, render
 from work_data_hub.domain.sqlite.merge import Wishes, merge
-from work_data_hub.domain.sqlite.text import names_in, names_that_may_turn_into_strings, spelling
+from work_data_hub.domain.sqlite.text import (
+    columns_in,
+    names_in,
+    names_that_may_turn_into_strings,
+    spelling,
+)
 
 EVERYTHING = """CREATE TABLE "odd ""name" ( -- a comment, with a comma
   id integer primary key autoincrement,
@@ -110,6 +115,24 @@ def test_names_are_told_from_functions_and_strings() -> None:
     assert names_in(sql) == {"x", "z", "t", "w"}
     sql = 'SELECT "a", t."b", c AS "d", \'e\' FROM t'
     assert names_that_may_turn_into_strings(sql) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "columns"),
+    [
+        ("CONSTRAINT x CHECK (a > 0.5e3 AND b = X'00' OR c <> 'd')", "abc"),
+        ("CHECK (t.a NOT NULL AND CAST(b AS VARCHAR (10)) IS NOT c)", "abc"),
+        ("CHECK (a BETWEEN b AND c COLLATE d AND NOT (e ISNULL))", "abce"),
+        ("CHECK (CASE a WHEN 1 THEN b ELSE c END LIKE d ESCAPE 'e')", "abcd"),
+        ('CHECK ("a" || [b] || f(c, NULL) /* d */ IN (1, e))', "abce"),
+        ("GENERATED ALWAYS AS (a -> '$.b' + -c) STORED", "ac"),
+        ("CREATE UNIQUE INDEX x ON y (a COLLATE z DESC, abs(b)) WHERE c IS NULL", "abc"),
+    ],
+)
+def test_columns_are_told_from_whatever_else_stands_in_an_expression(
+    sql: str, columns: str
+) -> None:
+    assert columns_in(sql) == {*columns}
 
 
 @pytest.mark.parametrize(

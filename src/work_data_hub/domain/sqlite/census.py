@@ -11,8 +11,8 @@ from work_data_hub.domain.sqlite.loss import Loss
 from work_data_hub.domain.sqlite.text import (
     all_names_in,
     arguments_in,
+    columns_in,
     folded,
-    from_parenthesis_on,
     names_in,
     names_that_may_turn_into_strings,
 )
@@ -45,6 +45,13 @@ class Index:
         if None in self.columns:
             return f"expression index {self.name}"
         return f"{'partial index' if self.is_partial else 'index'} {self.name}"
+
+    @property
+    def about(self) -> frozenset[str]:
+        """The columns, folded, that it is about: with the last of them it goes."""
+        if None in self.columns:
+            return columns_in(self.sql)
+        return frozenset(name for name in self.columns if name is not None)
 
     @property
     def makes_unique(self) -> bool:
@@ -153,25 +160,26 @@ def silent_faults(
 def kept_indexes(
     census: Census, dropped_indexes: Collection[str], dropped_columns: Collection[str]
 ) -> tuple[list[Index], list[Loss]]:
-    """Return the indexes that stay, and of these what goes with columns that are dropped.
+    """Return the indexes that stay, and those that would go without having been asked to.
 
     Args:
         census: before the rebuild.
         dropped_indexes: that the revision drops itself.
-        dropped_columns: an index on nothing else goes with them.
+        dropped_columns: an index that is about nothing else goes with them.
     """
     gone = {folded(name) for name in dropped_columns}
     kept, losses = [], []
     for index in census.indexes.values():
-        touched = names_in(from_parenthesis_on(index.sql)) & gone
-        if index.name in dropped_indexes or (touched and gone.issuperset(index.columns)):
+        touched = columns_in(index.sql) & gone
+        if index.name in dropped_indexes or (touched and gone >= index.about):
             continue
-        kept.append(index)
-        if touched:
-            drop = f"batch_op.drop_index({index.name!r}), in the same batch"
-            if None in index.columns:
-                drop = f"op.execute('DROP INDEX {index.name}'), before the batch"
-            losses.append(Loss(f"{index.described} of {census.table}", f"drop it first: {drop}"))
+        if not touched:
+            kept.append(index)
+            continue
+        drop = f"say so in the same batch: batch_op.drop_index({index.name!r})"
+        if None in index.columns:  # of which Alembic knows nothing
+            drop = f"say so before the batch: op.execute('DROP INDEX {index.name}')"
+        losses.append(Loss(f"{index.described} of {census.table}", drop))
     return kept, losses
 
 

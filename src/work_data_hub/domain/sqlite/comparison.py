@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sql.lexer import without_comments
 from work_data_hub.domain.sqlite.loss import Loss, described
-from work_data_hub.domain.sqlite.text import folded, names_in, spelling
+from work_data_hub.domain.sqlite.text import columns_in, folded, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -157,13 +157,13 @@ def _lost_words(
 
 def _check_is_lost(clause: Clause, before: Table, after: Table, gone: frozenset[str]) -> bool:
     """Whether no CHECK is the same, or new and about one of its columns."""
-    columns = {folded(column.name) for column in before.columns} & names_in(clause.text)
+    columns = {folded(column.name) for column in before.columns} & columns_in(clause.text)
     if columns and columns.issubset(gone):
         return False
     old = {_condition(c) for c in before.clauses if c.kind == "CHECK"}
     for other in after.clauses:
         if other.kind == "CHECK":
-            replaces = _condition(other) not in old and columns & names_in(other.text)
+            replaces = _condition(other) not in old and columns & columns_in(other.text)
             if replaces or _condition(other) == _condition(clause):
                 return False
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.sqlite.text import folded
@@ -26,11 +26,13 @@ class Loss:
         what: kind, name and table.
         keep: how to write the revision so that it is kept, or so that its loss is asked for.
         name: of what is counted or explained in ``what``: the same in every database.
+        may_go: whether a comment can allow it.
     """
 
     what: str
     keep: str
     name: str = ""
+    may_go: bool = True
 
     @property
     def said(self) -> str:
@@ -38,15 +40,30 @@ class Loss:
         return (self.name or self.what).replace("*/", "* /")
 
 
-def refuse(losses: Sequence[Loss]) -> None:
+def refuse(losses: Sequence[Loss], way_out: str = "") -> None:
     """Roll the revision back when it would lose anything.
 
+    Args:
+        losses: all of it.
+        way_out: what can be done besides.
+
     Raises:
-        RefusedError: names all of it, and how to keep the first.
+        RefusedError: names all of it, and how to keep each.
     """
     if losses:
         what = "; ".join(dict.fromkeys(loss.what for loss in losses))
-        raise RefusedError(f"this would be lost: {what}", hint=losses[0].keep)
+        raise RefusedError(f"this would be lost: {what}", hint=_kept(losses) + way_out)
+
+
+def _kept(losses: Iterable[Loss]) -> str:
+    """Say how to keep each loss; what is said of several in the same words is said once."""
+    lines: dict[str, list[str]] = {}
+    for keep in dict.fromkeys(loss.keep for loss in losses):
+        words, _, line = keep.partition(": ")
+        lines.setdefault(words, []).extend([line] if line else [])
+    return "; ".join(
+        f"{words}: {', '.join(found)}" if found else words for words, found in lines.items()
+    )
 
 
 class Consent:
@@ -84,10 +101,10 @@ class Consent:
         Raises:
             RefusedError: as ``refuse``.
         """
-        left = [loss for loss in losses if not self.covers(loss)]
-        names = "; ".join(dict.fromkeys(loss.said for loss in left))
-        way_out = f"if it is to go, say so in a statement: /* loses: {names} */"
-        refuse([replace(loss, keep=f"{loss.keep}; {way_out}") for loss in left])
+        left = [loss for loss in losses if not (loss.may_go and self.covers(loss))]
+        names = "; ".join(dict.fromkeys(loss.said for loss in left if loss.may_go))
+        way_out = f"; if it is to go, say so in a statement: /* loses: {names} */" if names else ""
+        refuse(left, way_out)
 
 
 def described(clause: Clause) -> str:

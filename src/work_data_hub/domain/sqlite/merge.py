@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from work_data_hub.domain.sql.lexer import quoted, tokens
 from work_data_hub.domain.sqlite.ddl import Clause, Column, Table
 from work_data_hub.domain.sqlite.loss import Loss, described, drop_first
-from work_data_hub.domain.sqlite.text import folded, names_in, spelling
+from work_data_hub.domain.sqlite.text import columns_in, folded, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -108,13 +108,17 @@ class _Merger:
             tuple(
                 clause
                 for clause in _clauses(original, base, wanted)
-                if not _among(clause, removed) and self._named_rule(clause) is None
+                if not _among(clause, removed)
+                and self._named_rule(clause) is None
+                and not (clause.kind == "CHECK" and self._goes_with_columns(clause))
             ),
         )
         if key_changed and (key := wanted.clause("PRIMARY KEY")) is not None:
             # AUTOINCREMENT must directly follow, and NOT NULL may stand anywhere.
             merged = replace(merged, clauses=(key, *merged.clauses))
-        self._check_dropped_names(merged)
+        generated = merged.clause("GENERATED")
+        if generated is not None and columns_in(generated.text) & self._dropped:
+            self._lose(described(generated), drop_first(generated))
         return merged
 
     def _left_out(self, rule: Clause) -> bool:
@@ -147,8 +151,8 @@ class _Merger:
             say = f"batch_op.create_primary_key('pk', [{key.columns[0]!r}])"
             self._lose("INTEGER PRIMARY KEY", f"{leave}, or say that it is to be a key: {say}")
 
-    def _lose(self, what: str, keep: str) -> None:
-        self.losses.append(Loss(f"{what} of {self._original.name}", keep))
+    def _lose(self, what: str, keep: str, *, may_go: bool = False) -> None:
+        self.losses.append(Loss(f"{what} of {self._original.name}", keep, may_go=may_go))
 
     def _in_original(self, rule: Clause) -> Clause | None:
         alike = [clause for clause in self._original.clauses if _same(rule, clause)]
@@ -176,25 +180,17 @@ class _Merger:
         return replace(clause, name=rule.name, text=text)
 
     def _goes_with_columns(self, clause: Clause) -> bool:
-        """Whether all of its columns go; as on PostgreSQL, it then goes with them."""
-        if clause.kind == "CHECK":
-            self._check_dropped_names_of(clause)
-            return False
+        """Whether it cannot stay: with all of its columns it goes, of some it must be allowed."""
         if clause.kind == "PRIMARY KEY":
             return False
-        gone = [name for name in clause.columns if folded(name) in self._dropped]
-        if gone and len(gone) < len(clause.columns):
-            self._lose(described(clause), drop_first(clause))
+        columns = frozenset(folded(name) for name in clause.columns)
+        if clause.kind == "CHECK":
+            known = {folded(column.name) for column in self._original.columns}
+            columns = columns_in(clause.text) & known
+        gone = columns & self._dropped
+        if gone and gone != columns:
+            self._lose(described(clause), drop_first(clause), may_go=True)
         return bool(gone)
-
-    def _check_dropped_names(self, column: Column) -> None:
-        for clause in column.clauses:
-            if clause.kind in ("CHECK", "GENERATED"):
-                self._check_dropped_names_of(clause)
-
-    def _check_dropped_names_of(self, clause: Clause) -> None:
-        if names_in(clause.text) & self._dropped:
-            self._lose(described(clause), drop_first(clause))
 
     def _check_forgotten_columns(self) -> None:
         for column in self._original.columns:
@@ -219,8 +215,8 @@ def _renamed_away(
     """Yield what Alembic drops by itself: the CHECK of a Boolean or Enum that is renamed."""
     names = {folded(name) for name in renamed}
     for clause in removed:
-        touched = names_in(clause.text) & names if clause.kind == "CHECK" else set()
-        again = any(c.kind == "CHECK" and names_in(c.text) & touched for c in new)
+        touched = columns_in(clause.text) & names if clause.kind == "CHECK" else set()
+        again = any(c.kind == "CHECK" and columns_in(c.text) & touched for c in new)
         if touched and not again:
             yield clause
 

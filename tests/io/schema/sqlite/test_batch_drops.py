@@ -122,18 +122,19 @@ def test_indexes_and_keys_of_nothing_but_a_dropped_column_go_with_it(project: Pr
     project.existing(
         "CREATE TABLE p (id INTEGER PRIMARY KEY)\n\n"
         "CREATE TABLE t (a INT, b INT UNIQUE CHECK (b > 0) REFERENCES p (id), UNIQUE (b))\n\n"
-        "CREATE INDEX on_b ON t (b)\n\nCREATE INDEX on_a ON t (a)"
+        "CREATE INDEX on_b ON t (b)\n\nCREATE INDEX on_a ON t (a)\n\n"
+        "CREATE INDEX on_abs_b ON t (abs(b)) WHERE b > 0"
     )
     project.batch("drop_column('b')", table="t")
     assert project.schema("t") == "CREATE TABLE t ( a INT )"
     assert project.names() >= {"on_a"}
-    assert "on_b" not in project.names()
+    assert not project.names() & {"on_b", "on_abs_b"}
 
 
 @pytest.mark.parametrize(
     ("ddl", "lost", "hint"),
     [
-        ("CREATE INDEX ix ON t (lower(b))", "expression index ix", "DROP INDEX ix"),
+        ("CREATE INDEX ix ON t (lower(a || b))", "expression index ix", "DROP INDEX ix"),
         ("CREATE INDEX ix ON t (a) WHERE b > 0", "partial index ix", "batch_op.drop_index('ix')"),
         ("CREATE INDEX ix ON t (a, b)", "index ix of t", "batch_op.drop_index('ix')"),
         ("CREATE VIEW v AS SELECT a, b FROM t", "view v", "DROP VIEW"),
@@ -203,6 +204,123 @@ def test_the_way_out_that_is_named_works(
     project.batch(drop, "drop_column('b')", table="t", **arguments)
     assert project.schema("t").startswith("CREATE TABLE t ( id INTEGER PRIMARY KEY, a INT")
     assert "b" not in project.schema("t").removeprefix("CREATE TABLE")
+
+
+@pytest.mark.parametrize(
+    ("dropped", "body"),
+    [
+        ("b", "CONSTRAINT ck CHECK (b > 0)"),
+        ("b", "CHECK (b IN ('x', 'y'))"),
+        ("b", "CHECK (length(t.b) < 9 AND b NOT LIKE 'a%')"),
+        ("b", "c INT CHECK (b > 0)"),
+    ],
+)
+def test_a_check_of_nothing_but_a_dropped_column_goes_with_it(
+    project: Project, dropped: str, body: str
+) -> None:
+    project.existing(f"CREATE TABLE t (a INT, {dropped} INT, {body})")
+    project.batch(f"drop_column({dropped!r})", table="t")
+    assert "CHECK" not in project.schema("t")
+
+
+def test_a_check_goes_with_all_of_its_columns(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT, c INT, CHECK (b < c), CHECK (a > 0))")
+    project.batch("drop_column('b')", "drop_column('c')", table="t")
+    assert project.schema("t") == "CREATE TABLE t ( a INT, CHECK (a > 0) )"
+
+
+@pytest.mark.parametrize(
+    ("dropped", "rule"),
+    [
+        ("b", "CONSTRAINT b CHECK (a > 0)"),
+        ("b", "CHECK (a <> 'b')"),
+        ("b", "CHECK (a <> '\"b\"')"),
+        ("text", "CHECK (CAST(a AS text) <> '')"),
+        ("length", "CHECK (length(a) > 0)"),
+        ("nocase", "CHECK (a <> 'x' COLLATE nocase)"),
+        ("and", "CHECK (a > 0 AND a < 9)"),
+        ("like", "CHECK (a NOT LIKE 'x%')"),
+        ("stored", "c INT AS (a + 1) STORED"),
+        ("conflict", "CONSTRAINT ck UNIQUE (a) ON CONFLICT IGNORE"),
+    ],
+)
+def test_a_constraint_that_only_seems_to_name_a_dropped_column_is_kept(
+    project: Project, dropped: str, rule: str
+) -> None:
+    project.existing(f'CREATE TABLE t (a INT, "{dropped}" INT, {rule})')
+    project.batch(f"drop_column({dropped!r})", table="t")
+    assert project.schema("t") == f"CREATE TABLE t ( a INT, {rule} )".replace('"', "")
+
+
+@pytest.mark.parametrize(
+    ("dropped", "index"),
+    [
+        ("nocase", "(a COLLATE nocase)"),
+        ("desc", "(a DESC)"),
+        ("b", "(a) WHERE a <> 'b'"),
+        ("text", "(CAST(a AS text))"),
+        ("end", "(CASE a WHEN 1 THEN 2 ELSE 3 END)"),
+    ],
+)
+def test_an_index_that_only_seems_to_name_a_dropped_column_is_kept(
+    project: Project, dropped: str, index: str
+) -> None:
+    project.existing(f'CREATE TABLE t (a INT, "{dropped}" INT)\n\nCREATE INDEX ix ON t {index}')
+    project.batch(f"drop_column({dropped!r})", table="t")
+    assert project.schema("ix") == f"CREATE INDEX ix ON t {index}"
+
+
+MANY = """
+CREATE TABLE o (x INT, y INT, PRIMARY KEY (x, y))
+
+CREATE TABLE t (
+    a INT, b INT, c INT CHECK (c <> b), CONSTRAINT ck CHECK (a < b), CONSTRAINT uq UNIQUE (a, b),
+    UNIQUE (b, c), CHECK (a > 0), FOREIGN KEY (a, b) REFERENCES o (x, y)
+)
+
+CREATE INDEX ix ON t (a, b)
+
+CREATE INDEX ex ON t (abs(a - b))
+
+CREATE INDEX kept ON t (a)
+"""
+
+
+def test_everything_that_would_be_lost_is_named_with_the_lines_that_drop_it(
+    project: Project,
+) -> None:
+    project.existing(MANY)
+    said = project.refused("drop_column('b')", table="t")
+    assert (
+        "say so in the same batch: batch_op.drop_constraint('ck'), batch_op.drop_constraint('uq'),"
+        " batch_op.drop_index('ix'); "
+    ) in said
+    assert "say so before the batch: op.execute('DROP INDEX ex')" in said
+    assert said.count("/* loses: ") == 1
+
+
+def test_what_a_comment_allows_goes_with_a_column_and_nothing_else_does(
+    project: Project,
+) -> None:
+    project.existing(MANY)
+    said = project.refused("drop_column('b')", table="t")
+    comment = said[said.index("/* loses:") : said.rindex("*/") + 2]
+    drop = "with op.batch_alter_table('t') as batch_op:\n    batch_op.drop_column('b')"
+    project.refused_body(f"op.execute({comment.replace('CHECK ck of t; ', '')!r})\n{drop}")
+    project.revision(f"op.execute({comment!r})\n{drop}")
+    project.upgrade()
+    assert project.schema("t") == "CREATE TABLE t ( a INT, c INT, CHECK (a > 0) )"
+    assert project.names() >= {"kept"}
+    assert not project.names() & {"ix", "ex"}
+
+
+def test_a_generated_column_cannot_go_by_a_comment(project: Project) -> None:
+    project.existing("CREATE TABLE t (a INT, b INT, c INT AS (b + 1))")
+    comment = "/* loses: AS (b + 1) of t */"
+    body = f"op.execute({comment!r})\nwith op.batch_alter_table('t') as batch_op:\n"
+    said = project.refused_body(f"{body}    batch_op.drop_column('b')")
+    assert "this would be lost: AS (b + 1) of t" in said
+    assert "/* loses:" not in said
 
 
 def test_a_type_that_forbids_autoincrement_is_refused(family: Project) -> None:

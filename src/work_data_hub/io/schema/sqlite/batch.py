@@ -31,7 +31,7 @@ from work_data_hub.io.schema.sqlite import census as sqlite_census
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from work_data_hub.domain.sqlite.loss import Loss
+    from work_data_hub.domain.sqlite.loss import Consent, Loss
 
 
 class BatchRebuild:
@@ -44,12 +44,13 @@ class BatchRebuild:
     Args:
         raw: the driver's connection.
         batch: what Alembic hands to ``prep_table_for_batch``.
+        consent: what the revision says that may go.
 
     Raises:
         RefusedError: something would be lost, or stands in the way.
     """
 
-    def __init__(self, raw: sqlite3.Connection, batch: ApplyBatchImpl) -> None:
+    def __init__(self, raw: sqlite3.Connection, batch: ApplyBatchImpl, consent: Consent) -> None:
         self._raw = raw
         self.temporary = str(batch.temp_table_name)
         _refuse_what_stands_in_the_way(raw, batch)
@@ -62,7 +63,7 @@ class BatchRebuild:
         not_wanted = {str(index.name) for index in batch.table.indexes}
         not_wanted -= set(map(str, batch.indexes))
         self._indexes, lost_indexes = kept_indexes(self._census, not_wanted, self._dropped)
-        refuse([*losses, *lost_indexes])
+        consent.refuse([*losses, *lost_indexes])
         # Alembic would make those that it saw a second time, and without WHERE, DESC or COLLATE.
         batch.indexes.clear()
 
@@ -162,7 +163,9 @@ class BatchRebuild:
                 ) from error
 
 
-def planned(raw: sqlite3.Connection, batch: ApplyBatchImpl) -> BatchRebuild | None:
+def planned(
+    raw: sqlite3.Connection, batch: ApplyBatchImpl, consent: Consent
+) -> BatchRebuild | None:
     """Return the rebuild that Alembic is about to do; None of a temporary table.
 
     Raises:
@@ -176,7 +179,7 @@ def planned(raw: sqlite3.Connection, batch: ApplyBatchImpl) -> BatchRebuild | No
         )
     if schema == "temp" or not sqlite_census.exists(raw, table):
         return None
-    return BatchRebuild(raw, batch)
+    return BatchRebuild(raw, batch, consent)
 
 
 def refuse_left_overs(raw: sqlite3.Connection, temporaries: Iterable[str]) -> None:

@@ -52,21 +52,24 @@ class HandwrittenRebuilds:
     A table is rebuilt when it was dropped or renamed away, and another has its name in the end. One
     that is only dropped was asked to go, with all it had; so were the rows of one that is made
     again and not filled from a SELECT.
+
+    Attributes:
+        consent: what the revision says that may go.
     """
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
         self._known: dict[str, _Replaced] = {}
         self._made_by_select: set[str] = set()
-        self._consent = Consent()
+        self.consent = Consent()
 
     def hear(self, text: str) -> None:
         """Note what comments say that is to go."""
-        self._consent.note(text)
+        self.consent.note(text)
 
     def before(self, action: Action) -> None:
         """Look at what a statement is about to replace."""
-        self._consent.note_drop(action)
+        self.consent.note_drop(action)
         if action.kind != "TABLE" or not (action.verb == "DROP" or action.new_name is not None):
             return
         table = folded(action.name)
@@ -119,12 +122,12 @@ class HandwrittenRebuilds:
         renamed_to = replaced.renamed_to
         if renamed_to is not None and sqlite_census.exists(self._raw, renamed_to):
             return
-        self._consent.refuse(self._losses(replaced, sqlite_census.name_of(self._raw, table)))
+        self.consent.refuse(self._losses(replaced, sqlite_census.name_of(self._raw, table)))
 
     def _take_place(self, replaced: _Replaced) -> None:
         replaced.is_back = replaced.is_copied = True
         if replaced.renamed_to is None:
-            self._consent.refuse(self._missing_rows(replaced.census))
+            self.consent.refuse(self._missing_rows(replaced.census))
             # Rows that are deleted from now on were asked to go.
             replaced.census = replace(replaced.census, rows={})
 
@@ -150,7 +153,7 @@ class HandwrittenRebuilds:
         if not (is_virtual(sql) or is_virtual(census.sql)):
             before = sqlite_census.parsed(census.sql, census.table)
             after = sqlite_census.parsed(sql, table)
-            yield from _restored(self._raw, census, left_out(before, after), self._consent)
+            yield from _restored(self._raw, census, left_out(before, after), self.consent)
             yield from self._of_the_table(census, before, after)
             yield from self._moved_rows(replaced, before, after)
         yield from self._of_children(census, replaced.children)
@@ -199,7 +202,7 @@ def _restored(
     raw: sqlite3.Connection, census: Census, gone: frozenset[str], consent: Consent
 ) -> Iterator[Loss]:
     """Make again what is not there; yield what cannot be made."""
-    indexes = (i for i in census.indexes.values() if not gone.issuperset(i.columns))
+    indexes = (i for i in census.indexes.values() if not gone >= i.about)
     for kind, name, sql in (
         *(("index", index.name, index.sql) for index in indexes),
         *(("trigger", name, sql) for name, sql in census.triggers.items()),

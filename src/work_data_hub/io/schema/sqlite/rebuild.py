@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection
 
+    from work_data_hub.domain.sqlite.loss import Consent
     from work_data_hub.io.schema.sqlite.batch import BatchRebuild
 
 # What SQLAlchemy and Alembic say before they leave out what is kept here.
@@ -143,7 +144,7 @@ class RebuildGuard:
         if self._revision is None:
             return
         self._revision.handwritten.settle(batch.table.name)
-        rebuild = _planned(self._raw, batch)
+        rebuild = _planned(self._raw, batch, self._revision.handwritten.consent)
         if rebuild is not None:
             self._revision.planned[rebuild.temporary] = rebuild
             self._revision.temporaries.add(rebuild.temporary)
@@ -184,10 +185,10 @@ class RebuildGuard:
 
 
 # The room of batches is imported for those who alter by one: no other revision pays for it.
-def _planned(raw: Any, batch: Any) -> BatchRebuild | None:
+def _planned(raw: Any, batch: Any, consent: Consent) -> BatchRebuild | None:
     from work_data_hub.io.schema.sqlite.batch import planned
 
-    return planned(raw, batch)
+    return planned(raw, batch, consent)
 
 
 def _refuse_left_overs(raw: Any, temporaries: set[str]) -> None:
