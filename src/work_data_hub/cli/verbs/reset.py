@@ -29,7 +29,8 @@ _SHOWN_NAMES = 20
     ),
     examples=("wdh db reset --yes",),
     when_interrupted="`wdh db status` shows how far it came: either everything is there, or all"
-    " of it was dropped and whole steps were built again",
+    " of it was dropped and whole steps were built again (of thousands of tables a part may be"
+    " dropped: reset it again)",
 )
 def reset(call: Namespace) -> Answer:
     """Say what will be dropped, ask, drop it and build it again.

@@ -72,7 +72,8 @@ def reset(
 
     PostgreSQL: every object of the schemas, and what depends on it; never the schemas, the
     extensions or the database itself. SQLite: the content of the file. The journal goes too.
-    What is dropped is dropped in one transaction; the same run, under one lock, builds again.
+    What is dropped is dropped in one transaction, or in several where a server has no room for so
+    many locks; the same run, under one lock, builds again.
 
     Args:
         database_url: the database; the settings decide when it is left out.
@@ -83,7 +84,7 @@ def reset(
 
     Raises:
         RefusedError: the database is neither dev nor ephemeral, or not of this session, or holds
-            something else than was agreed to.
+            something else than was agreed to, or one that needs more locks than there is room for.
         UsageError: there is no such schema.
         MigrationFailedError: the role may not drop something, and nothing was dropped; or a
             revision failed, and those before it are there.
@@ -92,8 +93,9 @@ def reset(
     # Asked before any lock is taken, and again under it (Admission.refuse_reset).
     plan = agreed or plan_reset(database_url, schemas=schemas, alembic_ini=alembic_ini)
     request = Request.of(database_url, Permissions(), observer)
+    objects = plan.objects if agreed else None
     request.empty = lambda view: drop_content(
-        view.connection, plan.schemas, view.settings.lock_timeout, plan.objects if agreed else None
+        view.connection, plan.schemas, view.history, view.settings.lock_timeout, objects
     )
     commands.run(request, lambda config: command.upgrade(config, "heads"), alembic_ini)
     return request.reported()
