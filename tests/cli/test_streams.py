@@ -67,6 +67,22 @@ def test_a_full_disk_loses_the_answer_and_says_so(shell: Any, command: list[str]
     assert "Traceback" not in said.stderr
 
 
+def test_a_script_that_cannot_be_written_whole_is_a_fault_of_two_lines(shell: Any) -> None:
+    said = shell([*ALEMBIC, "upgrade", "head", "--sql"], "> /dev/full")
+    assert said.returncode == 7
+    assert said.stderr.splitlines()[-2:] == [
+        "error: the script cannot be written: No space left on device",
+        "hint: a part of it may be there: write the whole to another place",
+    ]
+    assert "Traceback" not in said.stderr
+
+
+def test_a_reader_of_a_script_that_went_away_has_seen_enough(shell: Any) -> None:
+    said = shell([*ALEMBIC, "upgrade", "head", "--sql"], "| (exec 0<&-; sleep 2)")
+    assert said.returncode == 0
+    assert "error" not in said.stderr.lower()
+
+
 def test_a_fault_that_cannot_be_written_as_json_is_written_as_text(shell: Any) -> None:
     said = shell([*WDH, "upgrade", "nowhere", "--json"], "> /dev/full")
     assert said.returncode == 3

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TextIO
 
 from work_data_hub.errors import MissingError, RefusedError
+from work_data_hub.output import abandon
 
 
 class OutputError(MissingError):
@@ -38,9 +39,9 @@ def write(text: str, out: TextIO) -> None:
         out.write(text)
         out.flush()
     except BrokenPipeError:
-        _abandon(out)
+        abandon(out)
     except OSError as error:
-        _abandon(out)
+        abandon(out)
         raise OutputError(
             f"the answer cannot be written: {error.strerror}",
             hint="what was asked is done, only its answer is lost; write it somewhere else",
@@ -83,10 +84,3 @@ def refuse_unless_agreed(question: str, *, to: str, agreed: bool) -> None:
     """
     if not agreed and agreement(question, to=to) != "yes":
         raise RefusedError("nobody agreed: nothing was changed", hint="run it again, or add --yes")
-
-
-def _abandon(out: TextIO) -> None:
-    # What is still in the buffer would fail once more when the process ends.
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, out.fileno())
-    os.close(nothing)

@@ -46,6 +46,7 @@ TOPICS = {
     ),
     "test-databases": Topic("databases for tests", "test-databases.md", "Test databases"),
     "drivers": Topic("which driver runs migrations", "drivers.md", "Drivers"),
+    "performance": Topic("what the guards cost", "performance.md", "Performance"),
     "glossary": Topic("the words, and the field's words for them", "glossary.md", "Glossary"),
     "sqlite": Topic("what differs on SQLite", _GUIDE, "SQLite differences"),
 }

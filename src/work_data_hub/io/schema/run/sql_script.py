@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import errno
 import io
+from contextlib import contextmanager
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from alembic import command
 
-from work_data_hub.errors import UsageError
+from work_data_hub.errors import MissingError, UsageError
 from work_data_hub.io.schema.alembic_bridge import commands, database_choice
 from work_data_hub.io.schema.alembic_bridge.call import plan_of_alembic
 from work_data_hub.io.schema.alembic_bridge.request import Request, Script, request_of
 from work_data_hub.io.schema.record.status import fault_of, read_status
 from work_data_hub.io.schema.run.executor import plan_of
 from work_data_hub.io.schema.run.script_statements import FOR_THE_SHELL, ScriptStatements
+from work_data_hub.output import abandon
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 # Of a database of which no script can be known to do what the run would do.
 _NOT_BY_HAND = {"interrupted", "ahead", "record-removed", "record-hidden"}
+_OF_OUTPUT = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF}
 _NOTHING = "-- nothing is pending\n"
 
 
@@ -147,8 +151,35 @@ def print_script(configuration: Configuration, ending: Ending) -> None:
         **options,
     )
     config, url = environment.config, choice.target.run_url
-    with database_choice.told(config, url), environment.begin_transaction():
+    out = environment.get_context().impl.output_buffer
+    with (
+        _arriving(out),
+        database_choice.told(config, url),
+        environment.begin_transaction(),
+    ):
         configuration.run_migrations()
+
+
+@contextmanager
+def _arriving(out: Any) -> Iterator[None]:
+    """See that what is written in the block arrives; a reader that went away has seen enough.
+
+    Raises:
+        MissingError: it cannot be written.
+    """
+    try:
+        yield
+        out.flush()
+    except BrokenPipeError:
+        abandon(out)
+    except OSError as error:
+        if error.errno not in _OF_OUTPUT:
+            raise
+        abandon(out)
+        raise MissingError(
+            f"the script cannot be written: {error.strerror}",
+            hint="a part of it may be there: write the whole to another place",
+        ) from error
 
 
 def _with_checks(
