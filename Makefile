@@ -59,9 +59,10 @@ fuzz: install ## run the fuzzers for long; SEED=N draws the same again
 mutants: install ## mutate the rooms that carry promises, at random, and see what no test notices
 	$(BIN)/python tests/mutants.py --count $(or $(COUNT),100)
 
-pictures: install ## draw the pictures of the pages: the wings, and a session on a terminal
+pictures: install ## draw the pictures of the pages: the wings, a session on a terminal, the costs
 	$(BIN)/python scripts/draw_architecture.py
 	$(BIN)/python scripts/draw_terminal.py
+	$(BIN)/python scripts/draw_costs.py
 
 clean: ## remove the virtual environment and the caches
 	rm -rf .venv .venv-* .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .mutants build dist

@@ -208,3 +208,11 @@ def test_the_picture_of_a_terminal_is_what_the_commands_show() -> None:
         assert "nothing is pending" in text.replace("&#160;", " ")
         for private in (tempfile.gettempdir(), str(Path.home()), platform.node()):
             assert f"{private}/" not in text
+
+
+def test_the_picture_and_the_tables_of_what_a_run_costs_are_what_was_measured() -> None:
+    script = REPOSITORY / "scripts" / "draw_costs.py"
+    process = subprocess.run(
+        [sys.executable, str(script), "--check"], capture_output=True, text=True, check=False
+    )
+    assert process.returncode == 0, f"{process.stdout}{process.stderr}"

@@ -67,4 +67,5 @@ def _pragmas(raw: Any) -> dict[str, int]:
 
 
 def _attached(raw: Any) -> set[str]:
-    return {row[1] for row in raw.execute("PRAGMA database_list")}
+    # The names alone: that of a file may be of any bytes, of which the driver makes no text.
+    return {name for (name,) in raw.execute("SELECT name FROM pragma_database_list")}
