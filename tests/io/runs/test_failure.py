@@ -66,8 +66,8 @@ def test_the_password_of_the_database_is_hidden_wherever_it_stands(
 
 
 def test_a_statement_that_failed_is_kept_without_its_values() -> None:
-    connection = sa.create_engine("sqlite://").connect()
-    with pytest.raises(sa.exc.OperationalError) as found:
+    engine = sa.create_engine("sqlite://", poolclass=sa.NullPool)
+    with engine.connect() as connection, pytest.raises(sa.exc.OperationalError) as found:
         connection.execute(sa.text("SELECT :name FROM nowhere"), {"name": "Astrid"})
     details = details_of(found.value)
     assert "no such table: nowhere" in details
