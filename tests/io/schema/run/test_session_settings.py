@@ -16,6 +16,7 @@ from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import connect, create_engine
 from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
 from work_data_hub.io.schema.run.session_settings import KEPT, milliseconds
+from work_data_hub.io.schema.sqlite import left_behind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -383,3 +384,16 @@ def test_foreign_keys_that_a_revision_switched_on_delete_nothing_in_the_next(
     project = make_history([*map(revision_body, (tables, on, rebuild))])
     run_alembic(project, sqlite_url, "upgrade", "head")
     assert len(seen(sqlite_url)) == 1
+
+
+def test_a_sqlite_that_does_not_know_a_pragma_runs_all_the_same(
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(left_behind, "_PRAGMAS", (*left_behind._PRAGMAS, "of_another_version"))
+    project = make_history([revision_body("op.execute('CREATE TABLE seen (what text)')")] * 2)
+    run_alembic(project, sqlite_url, "upgrade", "20260101_0000")
+    assert seen(sqlite_url) == []

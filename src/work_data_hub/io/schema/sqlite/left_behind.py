@@ -63,7 +63,9 @@ class LeftBehind:
 
 
 def _pragmas(raw: Any) -> dict[str, int]:
-    return {name: int(raw.execute(f"PRAGMA {name}").fetchone()[0]) for name in _PRAGMAS}
+    # One that this SQLite does not know answers with no row.
+    said = ((name, raw.execute(f"PRAGMA {name}").fetchone()) for name in _PRAGMAS)
+    return {name: int(row[0]) for name, row in said if row is not None}
 
 
 def _attached(raw: Any) -> set[str]:
