@@ -54,19 +54,6 @@ settings.register_profile("long", settings.get_profile("quick"), max_examples=30
 settings.load_profile("quick")
 
 
-# In memory nothing waits for a disk: every commit of a SQLite file would.
-MEMORY = Path("/dev/shm")
-MEMORY_BYTES = 2 << 30
-
-
-def pytest_configure() -> None:
-    """Put the files of the tests into memory, where there is room for them and for programs."""
-    if MEMORY.is_dir() and os.access(MEMORY, os.W_OK | os.X_OK):
-        place = os.statvfs(MEMORY)
-        if place.f_bavail * place.f_frsize >= MEMORY_BYTES and not place.f_flag & os.ST_NOEXEC:
-            os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes long, so that no worker is left alone with it at the end."""
     first = Path(__file__).parent
