@@ -1,4 +1,4 @@
-"""The settings of a run as plain values, read without pydantic, which a fifth of a run goes into.
+"""The settings of a run as plain values, read without pydantic, which takes long to import.
 
 The sources and their order are those of ``settings``; a test holds the two together. What is not
 plain is not judged here: then ``get_settings`` reads it, and words the fault.
@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, cast, get_args
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 Environment = Literal["dev", "staging", "prod"]
-_ENVIRONMENTS = {"dev", "staging", "prod"}
+_ENVIRONMENTS = frozenset(get_args(Environment))
 _EDITED_REVISIONS = {"stop", "warn"}
 # Seconds that nobody can read in two ways; 0 is left to the full settings, not all allow it.
 _PLAIN_SECONDS = re.compile(r"(?!0+(?:\.|\Z))\d{1,6}(?:\.\d{1,6})?", re.ASCII)

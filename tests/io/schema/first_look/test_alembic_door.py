@@ -155,3 +155,18 @@ def test_it_imports_nothing_of_a_run(project: Path, settled: URL, clean_environm
     )
     assert ended.stderr.endswith(f"{NOTHING_TO_DO}\n")
     assert ended.stdout == "[]\n"
+
+
+def test_a_percent_sign_that_stands_alone_in_the_url_of_alembic_ini_gives_nothing_away(
+    upgrade: Callable[..., Any], project: Path
+) -> None:
+    ini = project / "alembic.ini"
+    wrong = "sqlalchemy.url = postgresql://u:hun%ter2@h/x"
+    text = ini.read_text(encoding="utf-8")
+    ini.write_text(text.replace("[alembic]\n", f"[alembic]\n{wrong}\n"), encoding="utf-8")
+    refused = upgrade()
+    assert refused.returncode == 2
+    assert refused.stderr.splitlines() == [
+        "error: sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
+        "hint: write %% for %, or leave it out and set DATABASE_URL",
+    ]

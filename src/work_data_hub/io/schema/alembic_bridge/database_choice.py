@@ -243,5 +243,5 @@ def _main_option(config: Config) -> str | None:
         pass  # it repeats the URL, and would be the context of what is raised here
     raise SettingsError(
         "sqlalchemy.url of the Alembic Config cannot be read: a % in it stands alone",
-        hint="write %% for %, or set DATABASE_URL instead",
+        hint="write %% for %, or leave it out and set DATABASE_URL",
     )

@@ -18,6 +18,7 @@ from work_data_hub.io.schema.alembic_bridge.overruling import refuse_overruled
 from work_data_hub.io.schema.alembic_bridge.revision_map import history_of
 
 if TYPE_CHECKING:
+    from alembic.config import Config
     from alembic.runtime.environment import EnvironmentContext
 
     from work_data_hub.io.schema.first_look.verdict import Standing
@@ -69,6 +70,13 @@ def _standing(environment: EnvironmentContext) -> Standing | None:
         ini=Path(config.config_file_name),
         folder=environment.script.dir,
         history=history,
-        names_database=config.get_alembic_option("sqlalchemy.url") is not None,
+        names_database=_names_database(config),
     )
     return look_at(project, url, str(environment.context_opts["destination_rev"]))
+
+
+def _names_database(config: Config) -> bool:
+    """Whether the configuration has a URL, which is not read: a fault in it would repeat it."""
+    option = "sqlalchemy.url"
+    is_in_ini = config.file_config.has_option(config.config_ini_section, option)
+    return is_in_ini or option in config.toml_alembic_config
