@@ -108,7 +108,6 @@ def test_private_doors_stand_in_the_rooms_that_are_known_for_them() -> None:
         "io/schema/alembic_bridge/ending.py",
         "io/schema/alembic_bridge/guarded_env.py",
         "io/schema/alembic_bridge/model_differences.py",
-        "io/schema/alembic_bridge/places.py",
         "io/schema/alembic_bridge/revision_map.py",
         "io/schema/authoring/writer.py",
         "io/schema/run/as_applied.py",

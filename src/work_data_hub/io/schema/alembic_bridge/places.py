@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import alembic
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from work_data_hub.io.schema.alembic_bridge.revision_map import version_folders
 
+if TYPE_CHECKING:
     from alembic.script import ScriptDirectory
 
 _PACKAGE = Path(__file__).resolve().parents[3]
@@ -27,7 +27,7 @@ def revision_file_in(error: BaseException, scripts: ScriptDirectory) -> str | No
     if isinstance(error, SyntaxError) and error.filename:
         is_env = Path(error.filename).resolve() == env
         return None if is_env else f"{error.filename}:{error.lineno}"
-    folders = {Path(scripts.dir).resolve(), *_version_folders(scripts)}
+    folders = {Path(scripts.dir).resolve(), *version_folders(scripts)}
     for frame in reversed(_frames(error)):
         path = Path(frame.filename)
         if path.resolve() != env and folders & {*path.resolve().parents}:
@@ -63,8 +63,3 @@ def _frames(error: BaseException) -> list[traceback.FrameSummary]:
 
 def _env_py(scripts: ScriptDirectory) -> Path:
     return Path(scripts.env_py_location).resolve()
-
-
-def _version_folders(scripts: ScriptDirectory) -> Iterable[Path]:
-    # Its only list of them with `package:folder` resolved.
-    return [Path(each).resolve() for each in scripts._version_locations]  # noqa: SLF001

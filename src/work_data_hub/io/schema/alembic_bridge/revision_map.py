@@ -133,8 +133,7 @@ class FileGraph(RevisionMap):
     def history(self) -> History | None:
         """What the text of the files says, read once; None where they cannot be listed."""
         scripts, config = self._scripts, self._config
-        # Its only list of them with `package:folder` resolved.
-        folders = [os.path.realpath(each) for each in scripts._version_locations if each.exists()]  # noqa: SLF001
+        folders = [os.fspath(each) for each in version_folders(scripts) if each.exists()]
         ini, toml = config.config_file_name, getattr(config, "toml_file_name", None)
         try:
             return read_folders(
@@ -154,6 +153,12 @@ class FileGraph(RevisionMap):
         if self.history is None or self.history.findings:
             return self._scripts._load_revisions()  # noqa: SLF001
         return _of(self.history)
+
+
+def version_folders(scripts: ScriptDirectory) -> list[Path]:
+    """Return the folders of the revision files, absolute and without links, there or not."""
+    # Its only list of them with `package:folder` resolved.
+    return [Path(each).resolve() for each in scripts._version_locations]  # noqa: SLF001
 
 
 def history_of(scripts: ScriptDirectory) -> History | None:
