@@ -186,6 +186,22 @@ def test_the_rows_of_a_prepared_statement_are_counted_too(postgresql_engine: sa.
     assert load(postgresql_engine, script) == SeedResult(statements=5, rows=1)
 
 
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+@pytest.mark.parametrize("queries", ["", "SELECT 1;", "SELECT 1; SELECT 2, 3;"])
+def test_a_rule_that_adds_queries_does_not_change_what_is_counted(
+    postgresql_url: URL, queries: str, driver: str
+) -> None:
+    engine = create_engine(postgresql_url.set(drivername=f"postgresql+{driver}"))
+    script = f"""
+        CREATE TABLE child (id integer);
+        CREATE TABLE other (id integer);
+        CREATE RULE also AS ON DELETE TO child DO ALSO (DELETE FROM other; {queries});
+        INSERT INTO child VALUES (1), (2);
+        DELETE FROM child;
+    """
+    assert load(engine, script).rows == 4
+
+
 def test_an_empty_file_does_nothing(database_engine: sa.Engine) -> None:
     assert load(database_engine, "\n-- nothing;\n;;") == SeedResult(statements=0, rows=0)
 

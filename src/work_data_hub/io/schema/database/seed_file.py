@@ -7,6 +7,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from work_data_hub.domain.sql.script import Statement, split
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from sqlalchemy.engine import Connection, CursorResult
+    from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.sql.lexer import Dialect
 
@@ -188,14 +189,13 @@ class _Transaction:
         self._transaction = connection.begin()
         self._driver = driver_connection(connection)
 
-    def execute(self, text: str) -> CursorResult[Any]:
+    def execute(self, text: str) -> None:
         # Without the option both SQLAlchemy and psycopg look for parameters behind a percent sign.
         result = self._connection.exec_driver_sql(text, execution_options={"no_parameters": True})
         if result.returns_rows:
             # SQLite computes the rows of a query as they are fetched, and may fail on the last.
             for _ in result:
                 pass
-        return result
 
     def finish(self) -> None:
         """Verify and put back what the file may have left."""
@@ -231,15 +231,13 @@ class _PostgresqlTransaction(_Transaction):
         if self._driver.info.transaction_status != _IN_TRANSACTION:
             raise RuntimeError("the connection is in autocommit mode")
 
-    def execute(self, text: str) -> CursorResult[Any]:
-        result = super().execute(text)
-        word = text[:6].upper()
-        # The row count of a SELECT, and of CREATE TABLE AS, is that of the rows it read.
-        if word.startswith(_CHANGING) or (
-            word.startswith(("WITH", "EXECUT")) and not result.returns_rows
-        ):
-            self.rows += max(0, result.rowcount)
-        return result
+    def execute(self, text: str) -> None:
+        with _command_tags(self._connection) as tags:
+            super().execute(text)
+        for tag in tags:
+            # The number of a SELECT, and of CREATE TABLE AS, is that of the rows it read.
+            if tag.startswith(_CHANGING):
+                self.rows += int(tag.rpartition(" ")[2])
 
     def finish(self) -> None:
         # pg_dump empties it, and the next file on this connection would find no table.
@@ -249,8 +247,31 @@ class _PostgresqlTransaction(_Transaction):
 
 
 _IN_TRANSACTION = 2  # libpq's PQTRANS_INTRANS
-_CHANGING = ("INSERT", "UPDATE", "DELETE", "MERGE")
+_CHANGING = ("INSERT ", "UPDATE ", "DELETE ", "MERGE ")
 _TRANSACTIONS = {"sqlite": _SqliteTransaction, "postgresql": _PostgresqlTransaction}
+
+
+@contextmanager
+def _command_tags(connection: Connection) -> Iterator[list[str]]:
+    """Collect what the server says it did: ``INSERT 0 3`` for each result of each statement.
+
+    The first word of a statement does not tell (WITH, EXECUTE), nor does a row count where a rule
+    adds a query to the command: there it is that of the rows that came back.
+    """
+    tags: list[str] = []
+    # psycopg2 keeps the last result alone, which is the one that has the tag.
+    keeps_all = connection.dialect.driver == "psycopg"
+
+    def read(_connection: Connection, cursor: Any, *_statement: object) -> None:
+        tags.append(cursor.statusmessage or "")
+        while keeps_all and cursor.nextset():
+            tags.append(cursor.statusmessage or "")
+
+    event.listen(connection, "after_cursor_execute", read)
+    try:
+        yield tags
+    finally:
+        event.remove(connection, "after_cursor_execute", read)
 
 
 @contextmanager
