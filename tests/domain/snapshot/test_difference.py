@@ -83,3 +83,14 @@ def test_what_nobody_named_is_never_renamed() -> None:
         "check t check (a > 0) is missing",
         "check t check (a > 1) is extra",
     ]
+
+
+def test_a_name_is_compared_without_the_case_that_does_not_count_and_shown_with_it() -> None:
+    def plain(name: str, shown: str) -> list[SchemaObject]:
+        return [SchemaObject("table", name, {}, own_name=shown, shown=shown)]
+
+    assert said(plain("orders", "Orders"), plain("orders", "ORDERS")) == []
+    assert said(plain("orders", "Orders"), plain("bills", "Bills")) == [
+        "table Orders is missing; it may have been renamed: Bills"
+    ]
+    assert said(plain("orders", "Orders"), []) == ["table Orders is missing"]

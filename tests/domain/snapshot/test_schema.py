@@ -65,7 +65,8 @@ def test_a_fingerprint_has_the_format_it_was_made_by() -> None:
 
 
 def test_a_snapshot_is_kept_as_plain_data() -> None:
-    kept = Snapshot("postgresql", [TABLE, COLUMN, CHECK])
+    shown = SchemaObject("view", "v", {}, own_name="V", shown="V")
+    kept = Snapshot("postgresql", [TABLE, COLUMN, CHECK, shown])
     data = json.loads(json.dumps(kept.as_data()))
     again = Snapshot.from_data(data)
     assert again == kept

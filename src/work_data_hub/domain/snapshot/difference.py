@@ -53,7 +53,8 @@ class Difference:
     def __str__(self) -> str:
         """Return it as one line for people."""
         if self.change == RENAMED and self.found is not None:
-            return f"{self.object} is missing; it may have been renamed: {self.found.name}"
+            new = self.found.shown or self.found.name
+            return f"{self.object} is missing; it may have been renamed: {new}"
         if self.change != DIFFERENT:
             inside = Counter(item.kind for item in self.contents)
             words = ", ".join(_counted(kind, number) for kind, number in inside.items())

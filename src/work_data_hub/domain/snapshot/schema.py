@@ -31,6 +31,8 @@ class SchemaObject:
         parent: the name of the relation that it goes with.
         own_name: what it is called in the database, to drop it by; not compared.
         made_by: a statement that makes it, or for a column its line; not compared.
+        shown: the name as it was written, where ``name`` is without the case that an engine
+            does not look at; not compared.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class SchemaObject:
     parent: str = ""
     own_name: str = ""
     made_by: str = ""
+    shown: str = ""
 
     def __post_init__(self) -> None:
         told = {
@@ -50,7 +53,7 @@ class SchemaObject:
 
     def __str__(self) -> str:
         """Return it as people say it: ``column public.orders.id``."""
-        return f"{self.kind} {self.name}"
+        return f"{self.kind} {self.shown or self.name}"
 
 
 class Snapshot:
@@ -116,6 +119,7 @@ class Snapshot:
                     "parent": item.parent,
                     "own_name": item.own_name,
                     "made_by": item.made_by,
+                    "shown": item.shown,
                 }
                 for item in self
             ],
