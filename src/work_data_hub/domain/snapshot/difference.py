@@ -135,8 +135,8 @@ def _alike(
     """Yield what an object is but for its names; what two have in common tells nothing."""
     found: dict[object, list[SchemaObject]] = {}
     for item, contents in items:
-        if not item.own_name:
-            continue
+        if not item.own_name or not item.name.lower().endswith(item.own_name.lower()):
+            continue  # its name is its structure
         inner = tuple(
             (part.kind, part.name.removeprefix(item.name), tuple(part.properties.items()))
             for part in contents
