@@ -347,6 +347,12 @@ def test_the_frameworks_own_tables_and_other_schemas_are_left_out(postgresql_url
     assert names == ["other", "other.more", "other.more.id"]
 
 
+def test_each_driver_reads_the_same(postgresql_url: URL) -> None:
+    execute(postgresql_url, SCHEMA)
+    by_psycopg2 = look(postgresql_url.set(drivername="postgresql+psycopg2"))
+    assert by_psycopg2.as_data() == look(postgresql_url).as_data()
+
+
 def test_odd_names_are_written_as_sql_wants_them(postgresql_url: URL) -> None:
     names = ['a"b', "new\nline", "ü" * 31, "select", "per%cent", "it's"]
     execute(

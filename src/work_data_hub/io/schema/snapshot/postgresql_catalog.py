@@ -193,7 +193,9 @@ SELECT oid, stxrelid, stxnamespace, quote_ident(stxname), pg_get_statisticsobjde
 FROM pg_statistic_ext WHERE stxnamespace = ANY({schemas}) ORDER BY oid
 """
 
+# A cast to regclass would look each name up again.
 COMMENTS = """
-SELECT classoid::regclass::text, objoid, objsubid, description FROM pg_description
+SELECT relname::text, objoid, objsubid, description
+FROM pg_description JOIN pg_class AS catalogue ON catalogue.oid = classoid
 WHERE objoid >= 16384
 """
