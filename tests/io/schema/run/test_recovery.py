@@ -563,3 +563,29 @@ def test_a_build_that_failed_and_was_passed_over_leaves_its_patience_behind(
     fill = "\nop.execute('INSERT INTO log SELECT 1 FROM generate_series(1, 2)')"
     project = make_history([revision_body(LOG + fill), revision_body(code)])
     run_alembic(project, postgresql_url, "upgrade", "head")
+
+
+@pytest.mark.parametrize(
+    "ending",
+    ["    op.execute('SELECT * FROM nowhere')", "    op.execute('SELECT 1')\n    1 / 0"],
+)
+@pytest.mark.parametrize(
+    "before",
+    ["", "    with suppress(sa.exc.DBAPIError):\n        op.execute('SELECT * FROM nowhere')\n"],
+    ids=["", "behind a fault that was passed over"],
+)
+def test_what_goes_past_every_watch_in_a_block_is_not_repeated(
+    before: str,
+    ending: str,
+    sqlite_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
+) -> None:
+    code = (
+        f"import sqlite3\nfrom contextlib import suppress\n{RAW}{BLOCK}"
+        f"    op.execute('CREATE TABLE IF NOT EXISTS log (n int)')\n{before}"
+        f"    sqlite3.Connection.execute(raw, 'CREATE TABLE past (n int)')\n{ending}"
+    )
+    project = make_history([revision_body(code)])
+    refuses_to_repeat(project, sqlite_url, run_alembic)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.record.marks import Marks
     from work_data_hub.io.schema.run.concurrent_indexes import IndexBuilds
-    from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
+    from work_data_hub.io.schema.run.transaction_watch import Past, TransactionWatch
 
 _THIS_SESSION = """
     SELECT pid, backend_start::text AS started FROM pg_stat_activity WHERE pid = pg_backend_pid()
@@ -101,6 +101,7 @@ class PartialRevisions:
         """
         if not self.was_outside:
             return None
+        _added_what_went_past(self._watch.past, self._committed)
         if self._committed.count == 0 and self._running is None:
             if self._kept is None:
                 self._marks.forget()
@@ -166,7 +167,7 @@ class PartialRevisions:
 
     def _went_past_us(self) -> bool:
         """Whether the transaction has written what none of the statements that were heard did."""
-        if not self._watch.hears_all or self._watch.went_past:
+        if not self._watch.hears_all or self._watch.past.in_transaction:
             return True
         wrote = bool(self._in_transaction.count)
         return self._watch.transaction.has_written_unheard(was_heard_writing=wrote)
@@ -174,8 +175,17 @@ class PartialRevisions:
     def _update(self, running: Noted | None) -> None:
         if self._running is not None:  # it failed, in part perhaps, and the revision went on
             self._committed.add(self._running)
+        self._is_written &= not _added_what_went_past(self._watch.past, self._committed)
         self._running = running
         with self._watch.unheard():
             whole = not self._is_written or running is None
             self._marks.update(self._committed, running, self._server_process, whole=whole)
         self._is_written = True
+
+
+def _added_what_went_past(past: Past, committed: Executed) -> bool:
+    """What went past every watch in an autocommit block is committed, and must not be repeated."""
+    if was_there := past.outside:
+        committed.add(_PAST_US)
+        past.outside = False
+    return was_there

@@ -31,6 +31,24 @@ if TYPE_CHECKING:
 _MAY_CONTROL = re.compile(r"\b(?:abort|begin|commit|end|prepare|rollback|start)\b", re.IGNORECASE)
 
 
+class Past:
+    """What a revision did that only SQLite itself told of, when it did it.
+
+    Attributes:
+        in_transaction: whether there was something in a transaction of the revision.
+        outside: whether there was something in an autocommit block, which is committed.
+    """
+
+    def __init__(self) -> None:
+        self.in_transaction = self.outside = False
+
+    def note(self, statement: str, dialect: Dialect, *, is_outside: bool) -> None:
+        """Note a statement, unless it only reads."""
+        if not only_reads(statement, dialect):
+            self.outside = self.outside or is_outside
+            self.in_transaction = self.in_transaction or not is_outside
+
+
 class TransactionWatch:
     """Hears the statements of a revision, and refuses those that end its transaction.
 
@@ -46,16 +64,16 @@ class TransactionWatch:
         hears_all: whether the driver tells of every statement, not SQLAlchemy alone.
         is_outside: whether the revision is in an autocommit block.
         was_ended: whether it ended its transaction itself.
-        went_past: whether SQLite was told something that none of the ways to listen had heard.
+        past: what the revision did that none of the ways to listen had heard.
     """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.transaction = TransactionState(connection, self.unheard)
-        self._listeners = Listeners()
+        self._listeners, self.past = Listeners(), Past()
         self._is_hearing, self._may_commit = True, False
         self.commits = RevisionCommits(connection, self.transaction)
-        self.hears_all = self.is_outside = self.was_ended = self.went_past = False
+        self.hears_all = self.is_outside = self.was_ended = False
 
     @contextmanager
     def listening(self) -> Iterator[TransactionWatch]:
@@ -75,8 +93,8 @@ class TransactionWatch:
             listeners: are told in this order, and when it has run in the opposite one: each hears
                 the statement that the one before it chose.
         """
-        self._listeners = Listeners(listeners)
-        self.is_outside = self.was_ended = self.went_past = self._may_commit = False
+        self._listeners, self.past = Listeners(listeners), Past()
+        self.is_outside = self.was_ended = self._may_commit = False
         self.transaction.was_committed = False
         self.transaction.forget()
 
@@ -165,7 +183,7 @@ class TransactionWatch:
     def _traced(self, statement: str) -> None:
         if not self._is_heard():
             return
-        self.went_past = self.went_past or not only_reads(statement, self.transaction.dialect)
+        self.past.note(statement, self.transaction.dialect, is_outside=self.is_outside)
         if action_of(statement).verb in ("COMMIT", "END") and not self.is_outside:
             self.was_ended = self.transaction.was_committed = True
 
