@@ -52,7 +52,11 @@ _COMPARISONS = {
 
 @dataclass(frozen=True)
 class Mutation:
-    """A piece of a file, and what stands there instead."""
+    """A piece of a file, and what stands there instead.
+
+    Attributes:
+        is_of_import: whether an import runs it: every test that reaches the file depends on it.
+    """
 
     path: Path
     line: int
@@ -60,6 +64,7 @@ class Mutation:
     end: int
     text: str
     instead: str
+    is_of_import: bool = False
 
     def applied(self, source: bytes) -> bytes:
         """Return the file with the mutation in it."""
@@ -81,6 +86,7 @@ class _Mutations(ast.NodeVisitor):
             starts.append(starts[-1] + len(line))
         self._starts = starts
         self.found: list[Mutation] = []
+        self._is_in_function = False
 
     def _text(self, node: ast.expr | ast.stmt) -> str:
         return self._source[slice(*self._place(node))].decode()
@@ -96,7 +102,9 @@ class _Mutations(ast.NodeVisitor):
     def _add(self, node: ast.expr | ast.stmt, instead: str) -> None:
         start, end = self._place(node)
         text = self._text(node)
-        self.found.append(Mutation(self._path, node.lineno, start, end, text, instead))
+        self.found.append(
+            Mutation(self._path, node.lineno, start, end, text, instead, not self._is_in_function)
+        )
 
     def visit_Compare(self, node: ast.Compare) -> None:
         if len(node.ops) == 1:
@@ -201,8 +209,10 @@ class _Mutations(ast.NodeVisitor):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         for default in (*node.args.defaults, *filter(None, node.args.kw_defaults)):
             self.visit(default)
+        before, self._is_in_function = self._is_in_function, True
         for statement in node.body:
             self.visit(statement)
+        self._is_in_function = before
 
     def visit_If(self, node: ast.If) -> None:
         if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
@@ -229,6 +239,12 @@ class Tests(NamedTuple):
 
     seconds: dict[str, float]
     reached: dict[tuple[str, int], frozenset[str]]
+
+    def reaching(self, path: Path) -> frozenset[str]:
+        """Return the tests that reach a file."""
+        return frozenset().union(
+            *(names for (file, _), names in self.reached.items() if file == str(path))
+        )
 
 
 class Clone:
@@ -327,8 +343,11 @@ def _lines_of(bits: bytes) -> Iterator[int]:
 def chosen_tests(mutation: Mutation, tests: Tests) -> tuple[list[str], int]:
     """Return the tests to run, the likeliest and quickest first, and how many reach the line."""
     module = mutation.path.relative_to(PACKAGE)
-    reaching = tests.reached.get((str(mutation.path), mutation.line), frozenset())
-    if not reaching:  # a line that only other processes reach, or that is run by an import
+    if mutation.is_of_import:  # it is run within whatever test happens to be the first
+        reaching = tests.reaching(mutation.path)
+    else:
+        reaching = tests.reached.get((str(mutation.path), mutation.line), frozenset())
+    if not reaching:  # a line that only other processes reach
         folder = f"tests/{module.parent}"
         reaching = frozenset(name for name in tests.seconds if name.startswith(folder))
     near = f"tests/{module.parent}/"

@@ -320,3 +320,14 @@ def test_a_block_of_sqlites_own_commits_nothing(
         run_alembic, make_history([revision_body(code)]), sqlite_url
     )
     assert not has_table(sqlite_url, "a")
+
+
+def test_ctrl_c_is_said_and_written_down_also_when_something_fails_behind_it(
+    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+) -> None:
+    code = "try:\n    raise KeyboardInterrupt\nfinally:\n    op.execute('SELECT * FROM nowhere')"
+    with pytest.raises(KeyboardInterrupt):
+        run_alembic(make_history([revision_body(code)]), database_url, "upgrade", "head")
+    with connect(database_url) as connection:
+        (detail,) = connection.execute(sa.text("SELECT detail FROM work_data_hub_journal")).one()
+    assert detail == "interrupted (Ctrl-C)"
