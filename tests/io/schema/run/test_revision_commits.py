@@ -185,8 +185,13 @@ def test_what_fails_behind_an_allowed_commit_is_named_and_never_repeated_blindly
     assert marks(database_url) == 0
 
 
+@pytest.mark.parametrize("allowed", [(), (ID,)])
 def test_no_other_way_to_end_the_transaction_is_allowed(
-    database_url: URL, make_history: Any, revision_body: Any, run_alembic: Any
+    allowed: tuple[str, ...],
+    database_url: URL,
+    make_history: Any,
+    revision_body: Any,
+    run_alembic: Any,
 ) -> None:
     code = MADE + "op.get_bind().get_transaction().commit()\n" + ALSO
     with pytest.raises(MigrationFailedError, match="ends its own transaction") as refused:
@@ -195,7 +200,7 @@ def test_no_other_way_to_end_the_transaction_is_allowed(
             database_url,
             "upgrade",
             "head",
-            allow_commit=(ID,),
+            allow_commit=allowed,
         )
     assert "allow-commit" not in refused.value.hint
     assert tables(database_url) == set()
