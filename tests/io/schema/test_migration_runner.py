@@ -261,3 +261,18 @@ def test_status_is_a_value_that_says_what_is_wrong(database_url: URL) -> None:
         True,
     )
     assert [entry.revision for entry in after.last_runs] == [*IDS[-5:]]
+
+
+def test_what_has_a_base_of_its_own_is_pending_too(
+    database_url: URL, make_history: Callable[..., Path], revision_body: Any
+) -> None:
+    project = make_history([revision_body("pass")] * 3)
+    (own,) = project.rglob("20260101_0001_*.py")
+    own.write_text(
+        own.read_text().replace('down_revision = "20260101_0000"', "down_revision = None")
+    )
+    ini = project / "alembic.ini"
+    migration_runner.upgrade(database_url, "20260101_0000", alembic_ini=ini)
+    pending = migration_runner.status(database_url, alembic_ini=ini).pending
+    assert [step.revision for step in pending] == ["20260101_0001", "20260101_0002"]
+    assert migration_runner.upgrade(database_url, "heads", alembic_ini=ini).steps == pending
