@@ -154,6 +154,12 @@ def test_an_engine_of_what_only_running_it_tells_would_be_lost(section: str) -> 
     assert f"the engine is made of other options: {engine}" in said
 
 
+def test_an_engine_that_a_function_of_the_project_makes_is_asked_for_its_url() -> None:
+    own = "from app import make_engine, settings"
+    text = rewritten(env(module=own, around="make_engine(settings).connect()")).text
+    assert "default_url=make_engine(settings).url" in text
+
+
 @pytest.mark.parametrize("logger", ["logger", "log", "logging"])
 def test_what_is_logged_is_not_named(logger: str) -> None:
     assert rewritten(env(run=f"{logger}.shout('x')")).left == ()
@@ -187,6 +193,31 @@ def test_a_run_may_stand_inside_of_a_connection_that_was_made_before() -> None:
 def test_a_run_may_depend_on_what_templates_ask(question: str) -> None:
     rewritten(env(first=f"if {question}: return"))
     assert "depends on TENANT == 3" in lost(env(first="if TENANT == 3: return"))
+
+
+CALL = "run_migrations_online()\n"
+BELOW = f"    {CALL}"
+
+
+@pytest.mark.parametrize(
+    ("second", "is_either"),
+    [
+        (f"if config.attributes:\n{BELOW}else:\n{BELOW}", True),
+        (f"try:\n{BELOW}except RuntimeError:\n{BELOW}", True),
+        (f"try:\n{BELOW}except RuntimeError:\n    pass\nelse:\n{BELOW}", False),
+        (f"try:\n{BELOW}finally:\n{BELOW}", False),
+        (CALL + CALL, False),
+    ],
+)
+def test_what_runs_the_migrations_is_called_once_whichever_way_is_gone(
+    second: str, is_either: bool
+) -> None:
+    text = env().replace(f"\n{CALL}", f"\n{second}")
+    assert second in text
+    if is_either:
+        rewritten(text)
+    else:
+        assert "run_migrations_online() is called a second time" in lost(text)
 
 
 @pytest.mark.parametrize("option", ["as_sql", "dont_mutate", "fn", "on_version_apply", "purge"])

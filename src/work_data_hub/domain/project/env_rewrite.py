@@ -236,8 +236,7 @@ class _Rewriting:
             if not (is_import and was_import):
                 lines.append("")
             was_import = is_import
-            is_whole = node in self._kept
-            lines.append(self._written(node) if is_whole else ast.unparse(node))
+            lines.append(self._written(node))
         lines += [""] if self._kept or self._lifted else []
         lines.append(_call(alias, [self._env.context, *self._arguments()]))
         return "\n".join(lines) + "\n"
