@@ -217,6 +217,7 @@ def test_every_way_to_change_a_name_unseen_is_known() -> None:
         "if x:\n    async def revision(): pass",
         "if x:\n    class revision: pass",
         "if x:\n    import revision",
+        "import revision.first",
         "match x:\n    case revision: pass",
         "match x:\n    case [1, *revision]: pass",
         "match x:\n    case 1 | 2 as revision: pass",
