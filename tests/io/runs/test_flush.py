@@ -176,6 +176,13 @@ def test_a_file_of_another_database_is_loaded_only_when_it_is_named(
     assert rows_of(other).run["pipeline_name"] == "orders_0"
 
 
+def test_hosts_one_by_one_and_in_a_list_are_the_same_database() -> None:
+    one_by_one, in_a_list = (
+        run_database(f"postgresql://me@/hub?{hosts}") for hosts in ("host=a&host=b", "host=a,b")
+    )
+    assert one_by_one.label == in_a_list.label == "postgresql://a,b:/hub"
+
+
 def test_a_line_that_was_cut_off_was_never_said(
     spooled: list[Path], migrated_database: URL, rows: Any
 ) -> None:
