@@ -1,0 +1,41 @@
+"""Reads the schema of a database into a snapshot, of whichever engine it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from work_data_hub.io.schema.engine import driver_connection
+from work_data_hub.io.schema.snapshot import postgresql, sqlite
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+    from work_data_hub.domain.snapshot.schema import Snapshot
+
+
+def read_schema(connection: Connection) -> Snapshot:
+    """Return all that a database consists of, but for what records where it stands.
+
+    That is the framework's own tables, and Alembic's, whatever a project calls it: a table
+    of one column ``version_num``.
+
+    Args:
+        connection: as ``postgresql.read`` wants it.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, sqlite3.Error: the database cannot be read.
+    """
+    if connection.dialect.name == "sqlite":
+        found = sqlite.read(driver_connection(connection))
+    else:
+        found = postgresql.read(connection)
+    versions = _version_tables(found)
+    return found.without(lambda item: item.name in versions) if versions else found
+
+
+def _version_tables(found: Snapshot) -> set[str]:
+    columns: dict[str, list[str]] = {}
+    for item in found:
+        if item.kind == "column":
+            columns.setdefault(item.parent, []).append(item.own_name)
+    return {table for table, names in columns.items() if names == ["version_num"]}
