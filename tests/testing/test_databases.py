@@ -18,7 +18,6 @@ from work_data_hub.errors import (
     MigrationFailedError,
     MissingError,
     RefusedError,
-    SettingsError,
     UsageError,
 )
 from work_data_hub.io.schema import migration_runner
@@ -35,7 +34,6 @@ from work_data_hub.testing.databases import (
     Engine,
     MigratedDatabases,
     Wanted,
-    existing_server,
     migrated_database,
     migrated_databases,
 )
@@ -543,17 +541,6 @@ def test_a_server_that_does_not_answer_is_named(project: Project) -> None:
     ):
         databases.take()
     assert "geheim" not in caught.value.for_people()
-
-
-@pytest.mark.parametrize(
-    ("text", "error"), [("sqlite:///x.db", UsageError), ("nonsense", SettingsError)]
-)
-def test_an_existing_server_must_be_postgresql(
-    text: str, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("WDH_TEST_DATABASE_URI", text)
-    with pytest.raises(error, match="WDH_TEST_DATABASE_URI"):
-        existing_server(None)
 
 
 # Bad input

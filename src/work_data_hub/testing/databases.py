@@ -17,18 +17,18 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from sqlalchemy.engine import URL
-
-from work_data_hub.config.database_address import parse_address
-from work_data_hub.config.database_url import mask, url_of, with_database
+from work_data_hub.config.database_url import mask, with_database
 from work_data_hub.errors import UsageError
 from work_data_hub.io.schema.ephemeral.cache import built_once
 from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
+from work_data_hub.io.schema.ephemeral.scratch import existing_server
 from work_data_hub.testing.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
+
+    from sqlalchemy.engine import URL
 
     from work_data_hub.io.schema.ephemeral.postgres_binaries import PreparedPostgres
     from work_data_hub.io.schema.ephemeral.postgres_server import PostgresServer
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Engine = Literal["sqlite", "postgresql"]
 ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
-SERVER_VARIABLE = "WDH_TEST_DATABASE_URI"
 
 _TEMPLATES_KEPT = 8
 _KEPT_SECONDS = 600
@@ -278,30 +277,6 @@ def migrated_database(
 def this_run() -> str:
     """Return what the processes of one pytest run have in common; pytest-xdist names it."""
     return os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
-
-
-def existing_server(chosen: str | URL | None, *, source: str = "server") -> URL | None:
-    """Return the PostgreSQL server that was chosen or is named by WDH_TEST_DATABASE_URI, if any.
-
-    Args:
-        chosen: what the caller chose.
-        source: how, in words, for errors.
-
-    Raises:
-        SettingsError: it is no database URL.
-        UsageError: it is not PostgreSQL.
-    """
-    if not chosen:
-        chosen, source = os.environ.get(SERVER_VARIABLE), SERVER_VARIABLE
-    if not chosen:
-        return None
-    url = chosen if isinstance(chosen, URL) else url_of(parse_address(chosen, source=source))
-    if url.get_backend_name() != "postgresql":
-        raise UsageError(
-            f"{source} is {mask(url)}, which is no PostgreSQL server",
-            hint="name one: postgresql://user:password@host:5432/postgres",
-        )
-    return url
 
 
 def _url_without_password(server: PostgresServer, database: str) -> str:

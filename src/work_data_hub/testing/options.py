@@ -114,7 +114,8 @@ class Options:
         Raises:
             UsageError: as ``project``, or the server or the minutes are none.
         """
-        from work_data_hub.testing.databases import Wanted, existing_server, this_run
+        from work_data_hub.io.schema.ephemeral.scratch import existing_server
+        from work_data_hub.testing.databases import Wanted, this_run
 
         return Wanted(
             self.project(),

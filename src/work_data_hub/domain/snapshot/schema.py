@@ -15,6 +15,15 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Of a snapshot. Fingerprints of two formats say nothing about each other."""
+KINDS = frozenset(
+    {
+        *("schema", "extension", "enum", "domain", "range", "composite type", "sequence"),
+        *("table", "foreign table", "virtual table", "view", "materialized view", "column"),
+        *("primary key", "unique", "exclude", "check", "foreign key", "index", "statistics"),
+        *("function", "procedure", "aggregate", "trigger", "rule", "policy"),
+    }
+)
+"""Of the objects of a schema."""
 _SAID_BY_ABSENCE: tuple[Any, ...] = (None, False, "", ())
 
 

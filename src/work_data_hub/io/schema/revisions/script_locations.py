@@ -66,6 +66,15 @@ def names_by_time(ini: str) -> bool:
     return is_on(_Values(ini, None).get(NAMING_RULE))
 
 
+def lines_of(ini: str, name: str) -> list[str]:
+    """Return the lines of an option that has several; none where it is not there.
+
+    Raises:
+        UsageError: the configuration cannot be read.
+    """
+    return str(_Values(ini, None).get(name) or "").splitlines()
+
+
 def is_on(said: object) -> bool:
     """Whether what a configuration says of ``NAMING_RULE`` switches it on, as Alembic reads it."""
     return str(said).strip().lower() in {"true", "yes", "on", "y", "t", "1"}

@@ -1,0 +1,72 @@
+"""What is kept of a schema, to tell later whether it is still as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
+
+_DIGITS = 8
+
+
+class Fingerprint(NamedTuple):
+    """Of one schema.
+
+    Attributes:
+        whole: ``Snapshot.fingerprint``: equal for equal schemas.
+        parts: eight digits for each object that stands for itself, over it and what goes with
+            it, in order; they tell a schema that has become another from one that has more.
+    """
+
+    whole: str
+    parts: str
+
+    def lost_since(self, now: Fingerprint) -> int | None:
+        """Return how many objects are not as they were: another, or gone.
+
+        What has come to it does not count.
+
+        Args:
+            now: of the same database, later.
+
+        Returns:
+            None where the two say nothing about each other: they are of two formats.
+        """
+        if _format(self) != _format(now):
+            return None
+        if self.whole == now.whole:
+            return 0
+        return len({*_digests(self)} - {*_digests(now)})
+
+
+def fingerprint_of(schema: Snapshot) -> Fingerprint:
+    """Return what is kept of a schema."""
+    standing: dict[str, list[Any]] = {}
+    names = {item.name for item in schema if not item.parent}
+    for item in schema:
+        # What goes with something that is not here stands for itself.
+        owner = item.parent if item.parent in names else item.name
+        standing.setdefault(owner, []).append(_plain(item))
+    digests = sorted({_digest(sorted(contents)) for contents in standing.values()})
+    return Fingerprint(schema.fingerprint(), "".join(digests))
+
+
+def _plain(item: SchemaObject) -> list[Any]:
+    return [item.kind, item.name, json.dumps(dict(item.properties), ensure_ascii=False)]
+
+
+def _digest(contents: list[Any]) -> str:
+    text = json.dumps(contents, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+
+
+def _digests(fingerprint: Fingerprint) -> list[str]:
+    parts = fingerprint.parts
+    return [parts[start : start + _DIGITS] for start in range(0, len(parts), _DIGITS)]
+
+
+def _format(fingerprint: Fingerprint) -> str:
+    return fingerprint.whole.partition(":")[0]
