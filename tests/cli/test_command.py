@@ -57,7 +57,7 @@ def test_help_imports_nothing_heavy(
     assert not HEAVY & loaded(wdh_environment(), *arguments)
 
 
-@pytest.mark.parametrize("arguments", [["upgrade"], ["status", "--check"], ["heads"]])
+@pytest.mark.parametrize("arguments", [["upgrade"], ["heads"]])
 def test_nothing_to_do_imports_nothing_heavy(
     wdh_environment: Callable[..., dict[str, str]], database_url: URL, arguments: list[str]
 ) -> None:

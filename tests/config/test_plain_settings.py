@@ -21,6 +21,7 @@ PLAIN: list[dict[str, str]] = [
     {"environment": "prod", "Database_Url": "postgresql://u:p@h/x"},
     {"DATABASE_URL": "", "WDH_DATABASE__URI": "sqlite:///x.db"},
     {"ENVIRONMENT": "", "WDH_EDITED_REVISIONS": "warn"},
+    *({"WDH_DRIFT": choice} for choice in ("auto", "stop", "warn", "off")),
     {"WDH_CONNECT_WAIT": "0", "WDH_LOCK_TIMEOUT": "2.5", "WDH_RUN_LOCK_WAIT": "100"},
     {"ENVIRONMENTAL": "x", "DATABASE_URLS": "y"},
     {"WDH_DATABASE__URI": "a", "DATABASE_URL": "b"},
@@ -37,6 +38,7 @@ NOT_PLAIN: list[dict[str, str]] = [
     {"WDH_CONNECT_WAIT": "soon"},
     {"WDH_CONNECT_WAIT": "nan"},
     {"WDH_EDITED_REVISIONS": "never"},
+    {"WDH_DRIFT": "no"},
     {"WDH_ENV_FILE": "missing.env"},
     {"WDH_ENVIRONMENT": "prod"},
 ]

@@ -27,6 +27,7 @@ def plain(settings: Settings) -> PlainSettings:
         settings.statement_timeout,
         settings.connect_wait,
         settings.edited_revisions,
+        settings.drift,
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 Environment = Literal["dev", "staging", "prod"]
 _ENVIRONMENTS = frozenset(get_args(Environment))
-_EDITED_REVISIONS = {"stop", "warn"}
+_CHOICES = {"wdh_edited_revisions": {"stop", "warn"}, "wdh_drift": {"auto", "stop", "warn", "off"}}
 # Seconds that nobody can read in two ways; 0 is left to the full settings, not all allow it.
 _PLAIN_SECONDS = re.compile(r"(?!0+(?:\.|\Z))\d{1,6}(?:\.\d{1,6})?", re.ASCII)
 _SECONDS = {
@@ -28,7 +28,14 @@ _SECONDS = {
 }
 _MAY_BE_ZERO = _SECONDS - {"wdh_lock_timeout"}
 _FILE = "wdh_env_file"
-_KNOWN = {_FILE, "wdh_database__uri", "wdh_edited_revisions", "wdh_run_spool", *_SECONDS}
+_KNOWN = {
+    _FILE,
+    "wdh_database__uri",
+    "wdh_edited_revisions",
+    "wdh_drift",
+    "wdh_run_spool",
+    *_SECONDS,
+}
 
 
 class PlainSettings(NamedTuple):
@@ -40,6 +47,7 @@ class PlainSettings(NamedTuple):
         root: the folder of the default database.
         run_lock_wait: and the others, in seconds, as in ``Settings``.
         edited_revisions: stop or warn.
+        drift: auto, stop, warn or off.
     """
 
     environment: Environment
@@ -52,6 +60,7 @@ class PlainSettings(NamedTuple):
     statement_timeout: float = 0
     connect_wait: float = 10
     edited_revisions: str = "stop"
+    drift: str = "auto"
 
     def __repr__(self) -> str:
         """Return nothing of the URLs."""
@@ -81,6 +90,7 @@ def read_plain_settings(environ: Mapping[str, str], root: Path) -> PlainSettings
         given.get("wdh_database__uri"),
         root,
         edited_revisions=given.get("wdh_edited_revisions", "stop"),
+        drift=given.get("wdh_drift", "auto"),
         **seconds,
     )
 
@@ -132,4 +142,4 @@ def _is_plain(key: str, value: str) -> bool:
     if key in _SECONDS:
         is_zero = value == "0" and key in _MAY_BE_ZERO
         return is_zero or _PLAIN_SECONDS.fullmatch(value) is not None
-    return key != "wdh_edited_revisions" or value in _EDITED_REVISIONS
+    return value in _CHOICES.get(key, {value})

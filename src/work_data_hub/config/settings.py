@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     """Seconds for which a change tries to reach a server that does not answer yet."""
     edited_revisions: Literal["stop", "warn"] = "stop"
     """What happens when an applied revision was edited or has vanished."""
+    drift: Literal["auto", "stop", "warn", "off"] = "auto"
+    """What an upgrade does when the schema is not as the last run left it: auto stops on prod and
+    warns elsewhere. Off, what a run leaves is not recorded either, as of throw-away databases."""
     run_spool: str = "~/.local/state/work-data-hub/runs"
     """The folder that keeps what runs say while their database is away."""
 

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+MORE = (["--check", "--json"], ["--json"])
+
+
 def kinds(said: Any) -> list[str]:
     return [problem["kind"] for problem in said.data["problems"]]
 
@@ -60,15 +63,24 @@ def test_status_at_head_is_clear_and_has_the_last_runs_for_programs(
         assert database_url.password not in said.out
 
 
-def test_the_quick_check_says_what_the_whole_one_says(
+def test_the_check_says_by_its_exit_code_what_the_status_says(
     wdh: Callable[..., Any], database_url: URL
 ) -> None:
     migration_runner.upgrade(database_url)
-    quick = wdh("status", "--check", "--json", url=database_url)
-    whole = wdh("status", "--json", url=database_url)
-    assert quick.exit_code == whole.exit_code == 0
-    assert quick.data == {name: whole.data[name] for name in quick.data}
-    assert "last_runs" not in quick.data  # it was the quick one
+    checked, whole = (
+        wdh("status", *more, "--json", url=database_url) for more in (["--check"], [])
+    )
+    assert checked.exit_code == whole.exit_code == 0
+    assert checked.data == whole.data
+
+    with engine.connect(database_url) as connection:
+        connection.exec_driver_sql("DROP TABLE data_quality_metrics")
+        connection.commit()
+    checked, whole = (
+        wdh("status", *more, "--json", url=database_url) for more in (["--check"], [])
+    )
+    assert (checked.exit_code, whole.exit_code) == (1, 0)
+    assert kinds(checked) == kinds(whole) == ["schema-changed"]
 
 
 def test_status_says_that_the_database_is_of_another_environment(

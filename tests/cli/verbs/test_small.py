@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 EDITED = (
     "UPDATE work_data_hub_journal"
     " SET digest = 'another', checksum = substr(checksum, 1, length(checksum) - 9) || 'different'"
-    f" WHERE revision = '{HEAD}'"
+    f" WHERE revision = '{HEAD}' AND direction = 'upgrade'"
 )
 
 

@@ -52,3 +52,10 @@ def test_two_formats_say_nothing_about_each_other() -> None:
     old = fingerprint_of(Snapshot("sqlite", [ORDERS]))
     newer = old._replace(whole=old.whole.replace("1:", "2:", 1))
     assert old.lost_since(newer) is None
+
+
+def test_what_was_left_out_is_not_taken_for_lost() -> None:
+    before = fingerprint_of(Snapshot("sqlite", [ORDERS, MOOD]))
+    after = fingerprint_of(Snapshot("sqlite", [ORDERS]), ["enum mood"])
+    assert before.lost_since(after) is None
+    assert after.lost_since(fingerprint_of(Snapshot("sqlite", []), ["enum mood"])) == 1

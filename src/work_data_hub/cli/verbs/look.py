@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.run.plan import Step
     from work_data_hub.hints import Named
-    from work_data_hub.io.schema.first_look.verdict import Standing
     from work_data_hub.io.schema.record.journal import JournalEntry
     from work_data_hub.io.schema.record.status import DatabaseStatus
 
@@ -53,12 +52,6 @@ def _moment(text: str) -> datetime:
 def status(call: Namespace) -> Answer:
     """Show where the database stands, what is pending, and what is wrong."""
     ini = project_config.find(call.config)
-    if call.check:
-        from work_data_hub.io.schema.first_look.verdict import look
-
-        standing = look(ini, call.database_url, "head")
-        if standing is not None:
-            return _settled(standing)
     from dataclasses import replace
 
     from work_data_hub.io.schema import migration_runner
@@ -67,7 +60,8 @@ def status(call: Namespace) -> Answer:
     exit_code = 1 if call.check and not found.is_clear else 0
     named = project_config.named(call)
     found = replace(found, problems=project_config.in_hints(call, found.problems))
-    return Answer(_data(found), _lines(found, named), exit_code=exit_code)
+    lines = [_when_clear(found)] if call.check and found.is_clear else _lines(found, named)
+    return Answer(_data(found), lines, exit_code=exit_code)
 
 
 @verb(
@@ -179,21 +173,6 @@ def journal_line(entry: JournalEntry, description: str = "") -> str:
     )
 
 
-def _settled(standing: Standing) -> Answer:
-    database, versions = standing.address.masked(), list(standing.versions)
-    data = {
-        "database": database,
-        "decided_by": standing.source,
-        "environment": standing.environment,
-        "revisions": versions,
-        "pending": [],
-        "problems": [],
-        "is_clear": True,
-    }
-    line = f"{database} is at {', '.join(versions)}: nothing is pending, nothing is wrong"
-    return Answer(data, (line,))
-
-
 def _data(found: DatabaseStatus) -> dict[str, Any]:
     from work_data_hub.domain.finding import as_data
 
@@ -214,6 +193,11 @@ def _data(found: DatabaseStatus) -> dict[str, Any]:
         "heads": list(found.heads),
         "last_runs": [_entry(entry) for entry in found.last_runs],
     }
+
+
+def _when_clear(found: DatabaseStatus) -> str:
+    at = ", ".join(found.versions)
+    return f"{found.database} is at {at}: nothing is pending, nothing is wrong"
 
 
 def _lines(found: DatabaseStatus, named: Named) -> list[str]:

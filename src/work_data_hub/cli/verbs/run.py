@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     ),
     ALLOW_COMMIT,
     argument(
+        "--confirm-drift",
+        action="store_true",
+        help="build on the schema as it is, also where the last run left another",
+    ),
+    argument(
         "--dry-run", action="store_true", help="run it and take it back; says what cannot be tried"
     ),
     examples=(
@@ -55,7 +60,7 @@ if TYPE_CHECKING:
 def upgrade(call: Namespace) -> Answer:
     """Apply the pending revisions."""
     ini = project_config.find(call.config)
-    if call.resolved is None and not call.accept:
+    if call.resolved is None and not (call.accept or call.confirm_drift):
         from work_data_hub.io.schema.first_look.verdict import look
 
         standing = look(ini, call.database_url, call.revision)
@@ -65,7 +70,12 @@ def upgrade(call: Namespace) -> Answer:
     if call.dry_run:
         return _try(call, ini)
     return run_verb(
-        call, ini, resolved=call.resolved, accept=call.accept, allow_commit=call.allow_commit
+        call,
+        ini,
+        resolved=call.resolved,
+        accept=call.accept,
+        allow_commit=call.allow_commit,
+        confirm_drift=call.confirm_drift,
     )
 
 
@@ -78,9 +88,9 @@ def _try(call: Namespace, ini: Path) -> Answer:
     from work_data_hub.cli.watching import watched
     from work_data_hub.io.schema import migration_runner
 
-    if call.resolved is not None or call.accept:
+    if call.resolved is not None or call.accept or call.confirm_drift:
         raise UsageError(
-            "--dry-run does not go together with --accept or --resolved",
+            "--dry-run does not go together with --accept, --confirm-drift or --resolved",
             hint="leave them out: it changes nothing that could be accepted",
         )
     with watched(is_quiet=call.quiet) as progress:

@@ -11,6 +11,8 @@ VERSION_TABLE = "alembic_version"
 IDENTITY = "work_data_hub_identity"
 JOURNAL = "work_data_hub_journal"
 IN_PROGRESS = "work_data_hub_in_progress"
+SCHEMA = "schema"
+"""What the journal calls the row that keeps what the schema was at the end of a run."""
 NAMES = frozenset({IDENTITY, JOURNAL, IN_PROGRESS})
 
 
@@ -39,7 +41,8 @@ def deciding_rows(journal: str, history: str) -> str:
     """
     return (
         f"id IN (SELECT max(id) FROM {journal}"  # noqa: S608  # names of ours; quoted
-        f" WHERE history = {history} AND outcome = 'done' GROUP BY revision, direction)"
+        f" WHERE history = {history} AND outcome = 'done' AND direction <> '{SCHEMA}'"
+        " GROUP BY revision, direction)"
     )
 
 

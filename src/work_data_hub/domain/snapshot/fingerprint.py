@@ -7,6 +7,8 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 
 _DIGITS = 8
@@ -17,11 +19,13 @@ class Fingerprint(NamedTuple):
 
     Attributes:
         whole: ``Snapshot.fingerprint``: equal for equal schemas.
+        scope: a digest of what was left out of it.
         parts: eight digits for each object that stands for itself, over it and what goes with
             it, in order; they tell a schema that has become another from one that has more.
     """
 
     whole: str
+    scope: str
     parts: str
 
     def lost_since(self, now: Fingerprint) -> int | None:
@@ -33,17 +37,23 @@ class Fingerprint(NamedTuple):
             now: of the same database, later.
 
         Returns:
-            None where the two say nothing about each other: they are of two formats.
+            None where the two say nothing about each other: they are of two formats, or something
+            else was left out.
         """
-        if _format(self) != _format(now):
+        if _format(self) != _format(now) or self.scope != now.scope:
             return None
         if self.whole == now.whole:
             return 0
         return len({*_digests(self)} - {*_digests(now)})
 
 
-def fingerprint_of(schema: Snapshot) -> Fingerprint:
-    """Return what is kept of a schema."""
+def fingerprint_of(schema: Snapshot, left_out: Iterable[str] = ()) -> Fingerprint:
+    """Return what is kept of a schema.
+
+    Args:
+        schema: what is left of it.
+        left_out: what is not in it that might be, in words.
+    """
     standing: dict[str, list[Any]] = {}
     names = {item.name for item in schema if not item.parent}
     for item in schema:
@@ -51,7 +61,8 @@ def fingerprint_of(schema: Snapshot) -> Fingerprint:
         owner = item.parent if item.parent in names else item.name
         standing.setdefault(owner, []).append(_plain(item))
     digests = sorted({_digest(sorted(contents)) for contents in standing.values()})
-    return Fingerprint(schema.fingerprint(), "".join(digests))
+    scope = hashlib.sha256(json.dumps(sorted(left_out)).encode()).hexdigest()
+    return Fingerprint(schema.fingerprint(), scope, "".join(digests))
 
 
 def _plain(item: SchemaObject) -> list[Any]:

@@ -20,6 +20,12 @@ _ANY = "*"
 _DEFAULT_SCHEMA = "public"
 # Who may do what is often decided elsewhere: compared where a revision decides it.
 _DECIDED_ELSEWHERE = ("grants", "owner")
+# Nothing that a program reads or writes depends on these.
+_UNSEEN = {
+    *_DECIDED_ELSEWHERE,
+    *("comment", "options", "statistics", "storage", "compression", "clustered", "tablespace"),
+    *("access method", "replica identity", "cache", "not populated"),
+}
 
 
 class Rule(NamedTuple):
@@ -125,8 +131,28 @@ def in_scope(wanted: Snapshot, found: Snapshot, rules: Sequence[Rule]) -> Compar
     ours = _mapped(ours, lambda item: _less(item, undecided))
     left_out = [f"schema {name}: no revision makes it" for name in sorted(strangers)]
     left_out += [f"{name}: no revision decides on any" for name in undecided]
-    kept = _ruled(wanted, rules), _ruled(ours, rules)
+    kept = without_ignored(wanted, rules), without_ignored(ours, rules)
     return Compared(*kept, tuple(_ignored(wanted, ours, rules)), tuple(left_out))
+
+
+def without_ignored(snapshot: Snapshot, rules: Sequence[Rule]) -> Snapshot:
+    """Return a schema without what the rules cover."""
+    whole = [rule for rule in rules if not rule.property]
+    parts = [rule for rule in rules if rule.property]
+    kept = snapshot.without(lambda item: any(rule.covers(item) for rule in whole))
+    return _mapped(
+        kept, lambda item: _less(item, [rule.property for rule in parts if rule.covers(item)])
+    )
+
+
+def as_programs_see_it(snapshot: Snapshot) -> Snapshot:
+    """Return a schema without what may be tuned while programs run: grants, storage, comments."""
+    return _mapped(snapshot, lambda item: _less(item, _UNSEEN))
+
+
+def said_to_be_left_out(rules: Iterable[Rule]) -> list[str]:
+    """Return, in words, what ``without_ignored`` and ``as_programs_see_it`` leave out."""
+    return [*map(str, rules), *sorted(_UNSEEN)]
 
 
 def _schemas(snapshot: Snapshot) -> set[str]:
@@ -144,16 +170,6 @@ def _less(item: SchemaObject, names: Iterable[str]) -> SchemaObject:
         return item
     kept = {name: value for name, value in item.properties.items() if name not in gone}
     return replace(item, properties=kept)
-
-
-def _ruled(snapshot: Snapshot, rules: Sequence[Rule]) -> Snapshot:
-    """Return a schema without what the rules cover."""
-    whole = [rule for rule in rules if not rule.property]
-    parts = [rule for rule in rules if rule.property]
-    kept = snapshot.without(lambda item: any(rule.covers(item) for rule in whole))
-    return _mapped(
-        kept, lambda item: _less(item, [rule.property for rule in parts if rule.covers(item)])
-    )
 
 
 def _ignored(wanted: Snapshot, found: Snapshot, rules: Sequence[Rule]) -> Iterator[Ignored]:

@@ -23,10 +23,11 @@ from work_data_hub.io.schema.database.provisioning import create
 from work_data_hub.io.schema.database.reset import plan_reset, reset
 from work_data_hub.io.schema.database.seed import seed
 from work_data_hub.io.schema.record.identity import read_identity
-from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries, read_status
+from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries
 from work_data_hub.io.schema.run.dry_run import dry_run
 from work_data_hub.io.schema.run.sql_script import sql
 from work_data_hub.io.schema.run.take_back import plan_lost, redo, take_back, take_back_lost
+from work_data_hub.io.schema.snapshot.schema_record import read_status_with_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,6 +76,7 @@ def upgrade(
     resolved: str | None = None,
     accept: Sequence[str] = (),
     allow_commit: Sequence[str] = (),
+    confirm_drift: bool = False,
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
@@ -88,6 +90,7 @@ def upgrade(
         resolved: an interrupted revision that was undone by hand.
         accept: applied revisions whose edited or vanished file is accepted.
         allow_commit: released revisions that may commit in their middle.
+        confirm_drift: build on a schema that is not as the last run left it.
         alembic_ini: the project.
         observer: is told of every step and every wait; the log when it is left out.
 
@@ -97,15 +100,13 @@ def upgrade(
     Raises:
         SettingsError: the URL or a setting is not valid.
         DatabaseUnavailableError: the database does not answer.
-        HistoryError: the revision is unknown, a revision file cannot be read, or was edited
-            after it was applied.
-        RefusedError: the database is recorded as of another environment.
+        HistoryError: the revision is unknown, or a file cannot be read, or was edited since.
+        RefusedError: it is of another environment, or not as the last run left it.
         LockTimeoutError: another run did not end in time.
-        MigrationFailedError: a revision failed and was rolled back; those before it stay.
+        MigrationFailedError: a revision failed; those before it stay.
     """
-    accepted, allowed = tuple(accept), tuple(allow_commit)
-    permissions = Permissions(None, None, resolved, accepted, allowed, ephemeral)
-    request = Request.of(database_url, permissions, observer)
+    given = resolved, tuple(accept), tuple(allow_commit), ephemeral, confirm_drift
+    request = Request.of(database_url, Permissions(None, None, *given), observer)
     return _run(request, command.upgrade, revision, alembic_ini)
 
 
@@ -218,7 +219,7 @@ def status(
     Raises:
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
     """
-    return commands.seen(read_status, database_url, alembic_ini)
+    return commands.seen(read_status_with_schema, database_url, alembic_ini)
 
 
 def identity(

@@ -343,7 +343,7 @@ def test_the_frameworks_own_tables_and_other_schemas_are_left_out(postgresql_url
     execute(postgresql_url, "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)")
     assert look(postgresql_url) == whole
     with connected(postgresql_url) as connection:
-        names = [item.name for item in postgresql.read(connection, ["other"])]
+        names = [item.name for item in postgresql.read(connection, ["public"])]
     assert names == ["other", "other.more", "other.more.id"]
 
 

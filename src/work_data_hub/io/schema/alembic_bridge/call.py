@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 X_ARGUMENTS = (
     *("database_url", "confirm", "record_environment", "resolved", "accept"),
-    "allow-commit",
+    *("allow-commit", "confirm-drift"),
 )
 
 
@@ -125,6 +125,7 @@ def permissions_of(environment: EnvironmentContext) -> Permissions:
         record_environment=wanted,
         resolved=given.get("resolved", request.resolved),
         accept=_names(given.get("accept", "")) or request.accept,
+        confirm_drift="confirm-drift" in given or request.confirm_drift,
         allow_commit=_names(given.get("allow-commit", "")) or request.allow_commit,
     )
 

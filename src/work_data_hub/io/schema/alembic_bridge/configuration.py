@@ -66,6 +66,7 @@ class Configuration:
             choice.settings,
             self.version_table,
             self.schema,
+            self.environment.config.config_file_name,
             is_ours=choice.connection is None,
         )
 

@@ -24,6 +24,7 @@ class DatabaseView:
         settings: the session's.
         history: the name of the version table.
         schema: its schema, where env.py gave one.
+        ini: the project's alembic.ini; None where a program configures Alembic without one.
         versions: its rows, where they were looked at.
         is_ours: whether the connection was opened for the run, and by the package.
     """
@@ -34,5 +35,6 @@ class DatabaseView:
     settings: PlainSettings
     history: str
     schema: str | None
+    ini: str | None
     versions: tuple[str, ...] = ()
     is_ours: bool = False

@@ -37,6 +37,7 @@ class Permissions:
         resolved: an interrupted revision that a person has put right.
         accept: applied revisions whose edited or vanished file is accepted.
         allow_commit: revisions that may commit in their middle.
+        confirm_drift: a schema that is not as the last run left it may be built on.
         ephemeral: a database that is not recorded yet is a throw-away one.
         dry_run: the run is taken back.
     """
@@ -47,6 +48,7 @@ class Permissions:
     accept: tuple[str, ...] = ()
     allow_commit: tuple[str, ...] = ()
     ephemeral: bool = False
+    confirm_drift: bool = False
     dry_run: bool = False
 
 

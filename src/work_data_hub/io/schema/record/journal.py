@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import sqlalchemy as sa
 
-from work_data_hub.domain.record.record import deciding_rows
+from work_data_hub.domain.record.record import SCHEMA, deciding_rows
 from work_data_hub.io.column_types import TIMESTAMP_TYPE
 from work_data_hub.io.schema.record.framework_tables import JOURNAL, framework_tables
 from work_data_hub.io.schema.record.runner import this_runner
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
-JournalDirection = Literal["upgrade", "downgrade", "stamp", "adopt", "accept", "record", "seed"]
+JournalDirection = Literal[
+    "upgrade", "downgrade", "stamp", "adopt", "accept", "record", "seed", "schema"
+]
 Outcome = Literal["done", "failed"]
 
 
@@ -215,7 +217,8 @@ class Journal:
 
     def _select(self) -> sa.Select[Any]:
         columns = [self._table.c[name] for name in JournalEntry.__dataclass_fields__]
-        return sa.select(*columns).where(self._table.c.history == self._history)
+        query = sa.select(*columns).where(self._table.c.history == self._history)
+        return query.where(self._table.c.direction != SCHEMA)
 
     def _read(self, query: sa.Select[Any]) -> list[JournalEntry]:
         return [_as_read(tuple(row)) for row in self._connection.execute(query)]

@@ -64,7 +64,7 @@ class DatabaseStatus:
         last_runs: the newest rows of its journal, the oldest of them first.
         problems: what is wrong: ``not-recorded``, ``record-removed``, ``other-environment``,
             ``record-hidden``, ``ahead``, ``several-heads``, ``interrupted``, ``edited``,
-            ``vanished``.
+            ``vanished``, ``schema-changed``.
         is_new: whether nothing is in it yet: that it is not recorded is then no fault.
     """
 

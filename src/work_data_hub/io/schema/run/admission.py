@@ -16,6 +16,8 @@ from work_data_hub.io.schema.record.journal import Journal
 from work_data_hub.io.schema.record.marks import Marks
 from work_data_hub.io.schema.run import recovery
 from work_data_hub.io.schema.run.past import Past
+from work_data_hub.io.schema.run.schema_keeper import SchemaKeeper
+from work_data_hub.io.schema.snapshot.schema_record import SchemaRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from alembic.runtime.migration import MigrationContext
     from sqlalchemy.engine import Connection
 
-    from work_data_hub.domain.record.target import EnvironmentClass, Target
+    from work_data_hub.domain.record.target import EnvironmentClass, Identity, Target
     from work_data_hub.domain.run.plan import Plan
     from work_data_hub.domain.sql.statement import ConcurrentIndex
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
@@ -44,6 +46,7 @@ class Admission:
     Attributes:
         target, permissions: as they were given.
         repeated: where the first step repeats an interrupted one, the indexes that it has built.
+        keeper: of what the schema is; None in a dry run, which leaves nothing.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Admission:
         self.target = target
         self.permissions = permissions
         self.repeated: tuple[ConcurrentIndex, ...] | None = None
+        self.keeper: SchemaKeeper | None = None
 
     @classmethod
     def of(cls, view: DatabaseView, facts: DatabaseFacts, permissions: Permissions) -> Admission:
@@ -146,12 +150,16 @@ class Admission:
         if self.facts.has_framework_tables:
             self._clear_up(plan)
         _create_tables(self.view.connection, self.facts)
-        self._record_identity()
+        first = identity.new_identity(self._class_at_first, self.facts.pin)
+        _record(self.view.connection, self.schema, self.target.identity or first)
         if context.purge:
             self.journal.add("base", "stamp", detail="purged")
         past = Past(self.view, self.journal, is_own=self.target.is_own)
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
         if not self.permissions.dry_run:
+            record = SchemaRecord(self.view, self.facts, self.journal, self.environment)
+            self.keeper = SchemaKeeper(record, plan, self.permissions)
+            self.keeper.admit(repeats=self.repeated is not None)
             self.view.connection.commit()
         timed = _timed(plan, seen.entries)
         return replace(timed, adopted=seen.adopted, accepted=seen.accepted)
@@ -176,11 +184,10 @@ class Admission:
         """What a database that is not recorded yet would be recorded as."""
         return "ephemeral" if self.permissions.ephemeral else self.view.settings.environment
 
-    def _record_identity(self) -> None:
-        first = identity.new_identity(self._class_at_first, self.facts.pin)
-        wanted = self.target.identity or first
-        if not identity.is_recorded(self.view.connection, self.schema, wanted):
-            identity.record(self.view.connection, self.schema, wanted)
+
+def _record(connection: Connection, schema: str | None, wanted: Identity) -> None:
+    if not identity.is_recorded(connection, schema, wanted):
+        identity.record(connection, schema, wanted)
 
 
 def _create_tables(connection: Connection, facts: DatabaseFacts) -> None:

@@ -23,7 +23,7 @@ from work_data_hub.io.schema.run.session_settings import SessionSettings
 from work_data_hub.io.schema.run.transaction_watch import TransactionWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script
@@ -117,13 +117,15 @@ class RunGuard:
         self._transaction_watch.begin(self._rebuild, self._partial)
         self._blockers.begin(str(step), pid, lambda: not self._partial.was_outside)
 
-    def applied(self, **_: Any) -> None:
+    def applied(self, *, heads: Collection[str], **_: Any) -> None:
         """Write the journal in the step's own transaction (Alembic's ``on_version_apply``)."""
         assert self._attempt is not None
         if not self._partial.was_outside:
             _refuse_rollback(self._transaction)
         with self._transaction_watch.unheard():
             self._rebuild.end_revision()
+            if self._admission.keeper is not None:
+                self._admission.keeper.applied(self._attempt.step, heads)
             settings = self._session.put_back()
             detail = _ALLOWED if self._partial.was_outside and self._may_commit else None
             xact_id = _write_journal(self._journal, self._attempt, settings, detail)

@@ -30,7 +30,7 @@ _PLAIN = {
 }
 
 
-def read(connection: Connection, schemas: Collection[str] | None = None) -> Snapshot:
+def read(connection: Connection, without: Collection[str] = ()) -> Snapshot:
     """Return every object of a database, but for Alembic's and the framework's own tables.
 
     Covers schemas, extensions, types, sequences, functions, tables and partitions, columns,
@@ -44,10 +44,10 @@ def read(connection: Connection, schemas: Collection[str] | None = None) -> Snap
     Args:
         connection: in a transaction that sees one moment (``consistent``), or the one that
             changes the schema.
-        schemas: which of them; every one when left out. Extensions are always read.
+        without: schemas that are not read, with what is in them.
     """
     with _plain_session(connection):
-        return Snapshot("postgresql", _objects(Reading(connection, schemas)))
+        return Snapshot("postgresql", _objects(Reading(connection, without)))
 
 
 @contextmanager

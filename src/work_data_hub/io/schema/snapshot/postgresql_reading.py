@@ -51,17 +51,17 @@ class Reading:
             are called here.
     """
 
-    def __init__(self, connection: Connection, schemas: Collection[str] | None) -> None:
+    def __init__(self, connection: Connection, without: Collection[str]) -> None:
         """Read what the parts of a snapshot have in common.
 
         Args:
             connection: whose session writes names with their schemas.
-            schemas: which of them; every one when None.
+            without: schemas that are not read.
         """
         self._connection = connection
         self.schemas: dict[int, str] = {}
         rows = self.rows(catalogue.SCHEMAS)
-        self.schema_rows = [row for row in rows if schemas is None or row[2] in schemas]
+        self.schema_rows = [row for row in rows if row[2] not in without]
         self.schemas |= {row[0]: row[1] for row in self.schema_rows}
         self._comments = {tuple(row[:3]): row[3] for row in self.rows(catalogue.COMMENTS)}
         self.relation_rows = [

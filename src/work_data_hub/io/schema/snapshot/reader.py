@@ -8,12 +8,14 @@ from work_data_hub.io.schema.engine import driver_connection
 from work_data_hub.io.schema.snapshot import postgresql, sqlite
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.snapshot.schema import Snapshot
 
 
-def read_schema(connection: Connection) -> Snapshot:
+def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapshot:
     """Return all that a database consists of, but for what records where it stands.
 
     That is the framework's own tables, and Alembic's, whatever a project calls it: a table
@@ -21,6 +23,7 @@ def read_schema(connection: Connection) -> Snapshot:
 
     Args:
         connection: as ``postgresql.read`` wants it.
+        without: schemas of PostgreSQL that are not read.
 
     Raises:
         sqlalchemy.exc.DBAPIError, sqlite3.Error: the database cannot be read.
@@ -28,7 +31,7 @@ def read_schema(connection: Connection) -> Snapshot:
     if connection.dialect.name == "sqlite":
         found = sqlite.read(driver_connection(connection))
     else:
-        found = postgresql.read(connection)
+        found = postgresql.read(connection, without)
     versions = _version_tables(found)
     return found.without(lambda item: item.name in versions) if versions else found
 
