@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from work_data_hub.domain.project.env_file import read_env_file
 from work_data_hub.errors import MigrationFailedError, UsageError, WorkDataHubError
+from work_data_hub.io.schema.ephemeral.content import key_of
 from work_data_hub.io.schema.revisions.script_locations import (
     names_by_time,
     read_options,
@@ -16,7 +17,6 @@ from work_data_hub.io.schema.revisions.script_locations import (
     version_folders,
 )
 from work_data_hub.testing.choice import Choice
-from work_data_hub.testing.content import key_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
