@@ -193,7 +193,9 @@ class _Mutations(ast.NodeVisitor):
     def visit_Assign(self, node: ast.Assign) -> None:
         if all(isinstance(target, ast.Attribute) for target in node.targets):
             self._add(node, "pass")
-        if not any(isinstance(one, ast.Name) and one.id == "__slots__" for one in node.targets):
+        # What a program may import is no behaviour of it.
+        bare = {"__slots__", "__all__"}
+        if not any(isinstance(one, ast.Name) and one.id in bare for one in node.targets):
             self.visit(node.value)
 
     def visit_AugAssign(self, node: ast.AugAssign) -> None:
