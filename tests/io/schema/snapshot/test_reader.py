@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot.reader import read_schema
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
+
+
+def test_what_a_run_records_is_no_part_of_the_schema(
+    make_history: Any, revision_body: Any, database_url: URL
+) -> None:
+    project = make_history([revision_body("pass")])
+    migration_runner.upgrade(database_url, alembic_ini=project / "alembic.ini")
+    with connect(database_url, read_only=True) as connection:
+        assert [str(item) for item in read_schema(connection)] == []
 
 
 def test_a_version_table_of_any_name_is_no_part_of_the_schema(database_url: URL) -> None:

@@ -56,6 +56,8 @@ def sequences(reading: Reading) -> Iterator[SchemaObject]:
         oid, schema, bare, _, owner, persistence, kind, start, step, least, most = row[:11]
         own_name = f"{reading.schemas[schema]}.{bare}"
         relation = reading.relations.get(row[13])
+        if row[13] and relation is None:
+            continue  # of a table that is no part of the schema
         column = reading.column_names.get((row[13], row[14]))
         told: dict[str, Value] = {
             **reading.told("pg_class", oid, owner=owner, grants=row[15]),
