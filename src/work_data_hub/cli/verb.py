@@ -61,6 +61,9 @@ ALLOW_COMMIT = argument(
     metavar="ID",
     help="a released revision that may commit in its middle; may be repeated",
 )
+CONFIRM_DRIFT = argument(
+    "--confirm-drift", action="store_true", help="go on though the schema is not as it should be"
+)
 YES = argument("--yes", action="store_true", help="do not ask")
 OF_EVERY_VERB = (
     argument("--database-url", metavar="URL", help="default: what the settings say"),

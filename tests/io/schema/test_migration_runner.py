@@ -47,7 +47,7 @@ def test_downgrade_takes_back_one_step_and_stamp_runs_nothing(database_url: URL)
     assert [step.direction for step in down.steps] == ["downgrade"]
     assert migration_runner.current(database_url) == BELOW_HEAD
     migration_runner.downgrade(database_url, "base")
-    stamped = migration_runner.stamp(database_url)
+    stamped = migration_runner.stamp(database_url, confirm_drift=True)
     assert [str(step) for step in stamped.steps] == [f"stamp {HEAD}"]
     assert migration_runner.current(database_url) == (HEAD,)
     with connect(database_url) as connection:
@@ -205,7 +205,8 @@ def test_every_verb_takes_another_project(
     assert migration_runner.upgrade(database_url, alembic_ini=ini).after == ("20260101_0000",)
     assert migration_runner.current(database_url, alembic_ini=ini) == ("20260101_0000",)
     assert migration_runner.downgrade(database_url, alembic_ini=ini).after == ()
-    assert migration_runner.stamp(database_url, alembic_ini=ini).after == ("20260101_0000",)
+    stamped = migration_runner.stamp(database_url, confirm_drift=True, alembic_ini=ini)
+    assert stamped.after == ("20260101_0000",)
 
 
 def test_a_project_that_is_not_there_is_a_usage_error(tmp_path: Path) -> None:

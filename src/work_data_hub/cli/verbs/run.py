@@ -9,6 +9,7 @@ from work_data_hub.cli.answer import Answer
 from work_data_hub.cli.verb import (
     ALLOW_COMMIT,
     CONFIRM,
+    CONFIRM_DRIFT,
     ONLY_WHOLE_STEPS,
     RESOLVED,
     argument,
@@ -41,11 +42,7 @@ if TYPE_CHECKING:
         help="an applied revision whose edited file is accepted; may be repeated",
     ),
     ALLOW_COMMIT,
-    argument(
-        "--confirm-drift",
-        action="store_true",
-        help="build on the schema as it is, also where the last run left another",
-    ),
+    CONFIRM_DRIFT,
     argument(
         "--dry-run", action="store_true", help="run it and take it back; says what cannot be tried"
     ),
@@ -122,6 +119,7 @@ def _try(call: Namespace, ini: Path) -> Answer:
 @verb(
     argument("revision", metavar="REVISION", help="an id or its beginning, head, base"),
     CONFIRM,
+    CONFIRM_DRIFT,
     RESOLVED,
     argument(
         "--purge",
@@ -134,7 +132,8 @@ def _try(call: Namespace, ini: Path) -> Answer:
 def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
     ini = project_config.find(call.config)
-    return run_verb(call, ini, confirm=call.confirm, resolved=call.resolved, purge=call.purge)
+    given = {"resolved": call.resolved, "confirm_drift": call.confirm_drift}
+    return run_verb(call, ini, confirm=call.confirm, purge=call.purge, **given)
 
 
 def run_verb(call: Namespace, ini: Path, **permissions: Any) -> Answer:

@@ -144,11 +144,15 @@ def stamp(
     *,
     confirm: str | None = None,
     resolved: str | None = None,
+    confirm_drift: bool = False,
     purge: bool = False,
     alembic_ini: Path | None = None,
     observer: RunObserver | None = None,
 ) -> RunResult:
     """Record that the database is at ``revision`` without running anything.
+
+    Refused where the schema lacks something that the revision makes, or where that cannot be told
+    of a database of staging or prod.
 
     Args:
         database_url: as ``upgrade``.
@@ -156,6 +160,7 @@ def stamp(
         confirm: the name of the database, which staging and prod require to stamp backwards and to
             purge.
         resolved: an interrupted revision that was finished by hand.
+        confirm_drift: record it all the same, as not verified.
         purge: forget what was recorded first, such as a revision whose file is gone for good.
         alembic_ini: the project.
         observer: as ``upgrade``.
@@ -163,7 +168,7 @@ def stamp(
     Raises:
         WorkDataHubError: as ``upgrade`` and ``downgrade``.
     """
-    permissions = Permissions(confirm=confirm, resolved=resolved)
+    permissions = Permissions(confirm=confirm, resolved=resolved, confirm_drift=confirm_drift)
     request = Request.of(database_url, permissions, observer)
     return _run(request, partial(command.stamp, purge=purge), revision, alembic_ini)
 

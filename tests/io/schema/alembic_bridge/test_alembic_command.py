@@ -63,7 +63,8 @@ def test_every_verb_works_and_says_what_it_did(alembic: Alembic, database_url: U
         f"{each}\n" for each in BELOW_HEAD
     )
     assert alembic("downgrade", "base", url=database_url).returncode == 0
-    assert alembic("stamp", "head", url=database_url).returncode == 0
+    confirmed = ("-x", "confirm-drift=yes")
+    assert alembic(*confirmed, "stamp", "head", url=database_url).returncode == 0
     assert alembic("stamp", "base", url=database_url).returncode == 0
     assert alembic("upgrade", "+1", url=database_url).returncode == 0
     assert alembic("downgrade", "base", url=database_url).returncode == 0

@@ -73,8 +73,7 @@ def built_once(
         MissingError: another process held the lock for an hour.
     """
     folder = cache / name
-    if _is_complete(folder):
-        os.utime(folder / "complete")
+    if find(cache, name) is not None:
         return folder
     # A lock for each: the migrations of one project may take long, and another need not wait.
     with locked(cache / f"lock-{name}"):
@@ -87,6 +86,15 @@ def built_once(
                     shutil.rmtree(leftover, ignore_errors=True)
             if at_most is not None:
                 _prune(cache, name.split("-", 1)[0], at_most)
+    return folder
+
+
+def find(cache: Path, name: str) -> Path | None:
+    """Return the folder of that name, where it is built; it counts as used."""
+    folder = cache / name
+    if not _is_complete(folder):
+        return None
+    os.utime(folder / "complete")
     return folder
 
 

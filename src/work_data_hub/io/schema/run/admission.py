@@ -158,8 +158,8 @@ class Admission:
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
         if not self.permissions.dry_run:
             record = SchemaRecord(self.view, self.facts, self.journal, self.environment)
-            self.keeper = SchemaKeeper(record, plan, self.permissions)
-            self.keeper.admit(repeats=self.repeated is not None)
+            self.keeper = SchemaKeeper(self.view, record, plan, self.permissions)
+            self.keeper.admit(repeats=self.repeated is not None, is_own=self.target.is_own)
             self.view.connection.commit()
         timed = _timed(plan, seen.entries)
         return replace(timed, adopted=seen.adopted, accepted=seen.accepted)

@@ -124,10 +124,10 @@ class RunGuard:
             _refuse_rollback(self._transaction)
         with self._transaction_watch.unheard():
             self._rebuild.end_revision()
-            if self._admission.keeper is not None:
-                self._admission.keeper.applied(self._attempt.step, heads)
-            settings = self._session.put_back()
             detail = _ALLOWED if self._partial.was_outside and self._may_commit else None
+            if (keeper := self._admission.keeper) is not None:
+                detail = keeper.applied(self._attempt.step, heads) or detail
+            settings = self._session.put_back()
             xact_id = _write_journal(self._journal, self._attempt, settings, detail)
             self._transaction_watch.verify_same(xact_id)
         self._partial.end()

@@ -6,60 +6,134 @@ import logging
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.finding import ERROR
-from work_data_hub.errors import RefusedError
+from work_data_hub.errors import MissingError, RefusedError
+from work_data_hub.io.schema.record import history_check
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from work_data_hub.domain.run.plan import Plan, Step
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.request import Permissions
     from work_data_hub.io.schema.snapshot.schema_record import SchemaRecord
 
 log = logging.getLogger(__name__)
 
 
+_SHOWN = 3
+_NOT_VERIFIED = "not verified"
+
+
 class SchemaKeeper:
     """Of one run.
 
     Args:
-        record: of the database.
+        view: the database, and the files.
+        record: of its schema.
         plan: of the run.
         permissions: what the caller confirmed.
     """
 
-    def __init__(self, record: SchemaRecord, plan: Plan, permissions: Permissions) -> None:
+    def __init__(
+        self, view: DatabaseView, record: SchemaRecord, plan: Plan, permissions: Permissions
+    ) -> None:
+        self._detail: str | None = None
+        self._view = view
         self._record = record
         self._plan = plan
         self._permissions = permissions
 
-    def admit(self, *, repeats: bool) -> None:
-        """Say that the schema is not as the last run left it, or refuse to build on it.
+    def admit(self, *, repeats: bool, is_own: bool) -> None:
+        """Say that the schema is not as it should be, or refuse to build on it.
 
-        A stamp says that somebody has changed it; so does a revision that was interrupted. What
-        is confirmed and builds nothing is kept as it is.
+        An upgrade builds on what the last run left, unless a revision was interrupted; a stamp
+        says that the schema is what a revision makes. What is confirmed and changes nothing is
+        kept as it is.
 
         Args:
             repeats: whether the first step repeats an interrupted one.
+            is_own: whether the database is one's own, which may be stamped unverified.
 
         Raises:
-            RefusedError: it is another, and the settings let nobody build on it.
+            RefusedError: it is another, and nobody confirmed it.
         """
         steps, permissions = self._plan.steps, self._permissions
-        if permissions.confirm_drift and not steps:
-            self._keep(self._plan.current)
-        is_accepted = permissions.confirm_drift or permissions.resolved is not None or repeats
-        if is_accepted or not steps or steps[0].direction != "upgrade":
-            return
-        found = self._record.changed()
+        if not steps:
+            if permissions.confirm_drift:
+                self._keep(self._plan.current)
+        elif steps[0].direction == "stamp":
+            self._verify_stamp(is_own=is_own)
+        elif steps[0].direction == "upgrade" and permissions.resolved is None and not repeats:
+            self._hold()
+
+    def applied(self, step: Step, versions: Collection[str]) -> str | None:
+        """Keep what the schema is, in the transaction of the last step.
+
+        Returns:
+            What the journal says of a stamp that was not verified.
+        """
+        if step is self._plan.steps[-1]:
+            self._keep(versions)
+        return self._detail
+
+    def _hold(self) -> None:
+        found = None if self._permissions.confirm_drift else self._record.changed()
         if found is not None and found.severity == ERROR:
             raise RefusedError(found.message, hint=found.hint)
         if found is not None:
             log.warning("%s; %s", found, found.hint)
 
-    def applied(self, step: Step, versions: Collection[str]) -> None:
-        """Keep what the schema is, in the transaction of the last step."""
-        if step is self._plan.steps[-1]:
-            self._keep(versions)
+    def _verify_stamp(self, *, is_own: bool) -> None:
+        revisions = self._claimed()
+        if self._record.is_off or not revisions:
+            return
+        if self._permissions.confirm_drift:
+            self._detail = _NOT_VERIFIED
+            return
+        # Imported for those who stamp: no other run pays for it.
+        from work_data_hub.io.schema.snapshot.claim import lacking
+
+        said = ", ".join(revisions)
+        try:
+            found = lacking(self._view, revisions)
+        except MissingError as error:
+            what = f"it cannot be told whether the schema looks like {said}: {error.message}"
+            if not is_own:
+                raise _refusal(what, error.hint) from error
+            log.warning("%s", what)
+            self._detail = _NOT_VERIFIED
+            return
+        if found:
+            listed = "; ".join(map(str, found[:_SHOWN]))
+            more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise _refusal(
+                f"the schema does not look like {said}: {listed}{more}",
+                f"`wdh db drift {revisions[0]}` says what ends that",
+            )
+
+    def _claimed(self) -> tuple[str, ...]:
+        """Return the revisions that the database is said to be at, when the stamp is done."""
+        held = {*self._plan.current}
+        for step in self._plan.steps:
+            stamped = set() if step.revision == "base" else {*step.revision.split(", ")}
+            held = {each for each in held if not self._in_line(each, stamped)} | stamped
+        return tuple(sorted(held)) if self._plan.steps[-1].revision != "base" else ()
+
+    def _in_line(self, held: str, stamped: Collection[str]) -> bool:
+        below = self._with_needs([held])
+        return bool(below & {*stamped}) or held in self._with_needs(stamped)
+
+    def _with_needs(self, revisions: Collection[str]) -> set[str]:
+        applied = history_check.applied_scripts(self._view.scripts, tuple(revisions))
+        return {script.revision for script in applied}
 
     def _keep(self, versions: Collection[str]) -> None:
         self._record.keep(", ".join(sorted(versions)) or "base")
+
+
+def _refusal(what: str, hint: str) -> RefusedError:
+    return RefusedError(
+        what,
+        hint=f"{hint}; to record it all the same: `wdh db stamp --confirm-drift ...`, or"
+        " alembic -x confirm-drift=yes stamp ...",
+    )

@@ -12,9 +12,7 @@ import sqlalchemy as sa
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
 from work_data_hub.domain.snapshot.fingerprint import Fingerprint, fingerprint_of
 from work_data_hub.domain.snapshot.scope import (
-    IGNORE,
     as_programs_see_it,
-    parse_rules,
     said_to_be_left_out,
     without_ignored,
 )
@@ -23,8 +21,8 @@ from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.journal import journal_of
 from work_data_hub.io.schema.record.kept_schema import keep, last_kept
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_status
-from work_data_hub.io.schema.revisions.script_locations import lines_of
 from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
@@ -63,15 +61,19 @@ class SchemaRecord:
         self._journal = journal
         self._schema = facts.schema
         self._others = {each for each in facts.identity_schemas if each not in {facts.schema, None}}
-        wanted = self._choice != "off" and view.ini is not None
-        self._rules = parse_rules(lines_of(str(view.ini), IGNORE)) if wanted else []
+        self._rules = [] if self.is_off else rules_of(view.ini)
+
+    @property
+    def is_off(self) -> bool:
+        """Whether nothing is kept, and nothing compared."""
+        return self._choice == "off"
 
     def changed(self) -> Finding | None:
         """Return that the schema is not as the last run left it, if so; changes nothing.
 
         It is an error where nobody builds on it.
         """
-        kept = None if self._choice == "off" else last_kept(self._connection, self._schema)
+        kept = None if self.is_off else last_kept(self._connection, self._schema)
         found = None if kept is None else self._read()
         lost = None if kept is None or found is None else kept.fingerprint.lost_since(found)
         if kept is None or not lost:
@@ -92,7 +94,7 @@ class SchemaRecord:
         Args:
             revisions: that the database is then at, in words.
         """
-        found = None if self._choice == "off" else self._read()
+        found = None if self.is_off else self._read()
         if found is not None:
             keep(self._journal, revisions, found)
 

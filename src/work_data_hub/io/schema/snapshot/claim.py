@@ -1,0 +1,44 @@
+"""Does a schema have what a revision makes, that somebody says it is at?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from work_data_hub.domain.snapshot.difference import EXTRA, Difference, differences
+from work_data_hub.domain.snapshot.scope import as_programs_see_it, in_scope
+from work_data_hub.io.schema.ephemeral.scratch import existing_server
+from work_data_hub.io.schema.snapshot.expected import Wanted, expected_within_a_run
+from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.rules import rules_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+
+
+def lacking(view: DatabaseView, revisions: Sequence[str]) -> list[Difference]:
+    """Return what of what the revisions make is missing in a database, or another there.
+
+    What it has beside that does not count, nor what may be tuned while programs run.
+
+    Args:
+        view: in a transaction.
+        revisions: that it is said to be at.
+
+    Raises:
+        MissingError: what they make cannot be told.
+        UsageError: a rule of the project is none.
+    """
+    connection, engine = view.connection, view.connection.dialect.name
+    rules, server, default_schema = rules_of(view.ini), None, ""
+    if engine == "postgresql":
+        server = existing_server(None)
+        default_schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar())
+    ini = None if view.ini is None else Path(view.ini)
+    wanted = expected_within_a_run(Wanted(ini, engine, tuple(revisions), default_schema, server))
+    sides = as_programs_see_it(wanted), as_programs_see_it(read_schema(connection))
+    compared = in_scope(*sides, rules)
+    found = differences(compared.wanted, compared.found)
+    return [difference for difference in found if difference.change != EXTRA]

