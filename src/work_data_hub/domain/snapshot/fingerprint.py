@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from work_data_hub.domain.snapshot.schema import FORMAT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,7 +20,7 @@ class Fingerprint(NamedTuple):
     """Of one schema.
 
     Attributes:
-        whole: ``Snapshot.fingerprint``: equal for equal schemas.
+        whole: a hash over all of it, with the number of the format before it.
         scope: a digest of what was left out of it.
         parts: eight digits for each object that stands for itself, over it and what goes with
             it, in order; they tell a schema that has become another from one that has more.
@@ -54,24 +56,27 @@ def fingerprint_of(schema: Snapshot, left_out: Iterable[str] = ()) -> Fingerprin
         schema: what is left of it.
         left_out: what is not in it that might be, in words.
     """
-    standing: dict[str, list[Any]] = {}
+    standing: dict[str, list[str]] = {}
     names = {item.name for item in schema if not item.parent}
     for item in schema:
         # What goes with something that is not here stands for itself.
         owner = item.parent if item.parent in names else item.name
-        standing.setdefault(owner, []).append(_plain(item))
-    digests = sorted({_digest(sorted(contents)) for contents in standing.values()})
-    scope = hashlib.sha256(json.dumps(sorted(left_out)).encode()).hexdigest()
-    return Fingerprint(schema.fingerprint(), scope, "".join(digests))
+        standing.setdefault(owner, []).append(_text(item))
+    digests = sorted(_sha256("\n".join(sorted(contents))) for contents in standing.values())
+    return Fingerprint(
+        f"{FORMAT}:{_sha256(''.join(digests))}",
+        _sha256(json.dumps(sorted(left_out))),
+        "".join(digest[:_DIGITS] for digest in digests),
+    )
 
 
-def _plain(item: SchemaObject) -> list[Any]:
-    return [item.kind, item.name, json.dumps(dict(item.properties), ensure_ascii=False)]
+def _text(item: SchemaObject) -> str:
+    told = [item.kind, item.name, dict(item.properties)]
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
 
 
-def _digest(contents: list[Any]) -> str:
-    text = json.dumps(contents, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _digests(fingerprint: Fingerprint) -> list[str]:
