@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from work_data_hub.domain.snapshot.fingerprint import fingerprint_of
-from work_data_hub.domain.snapshot.scope import as_programs_see_it
+from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.io.schema.ephemeral.postgres_server import running_postgres
 from work_data_hub.io.schema.snapshot.reader import read_schema
 

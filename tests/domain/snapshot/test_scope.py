@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from work_data_hub.domain.snapshot.difference import differences
+from work_data_hub.domain.snapshot.ignored import parse_rules
 from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
-from work_data_hub.domain.snapshot.scope import Compared, in_scope, parse_rules
+from work_data_hub.domain.snapshot.scope import Compared, in_scope
 from work_data_hub.errors import UsageError
 
 ORDERS = SchemaObject("table", "public.orders", {}, "", "public.orders")

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.difference import EXTRA, Difference, differences
-from work_data_hub.domain.snapshot.scope import as_programs_see_it, in_scope
+from work_data_hub.domain.snapshot.ignored import as_programs_see_it
+from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.ephemeral.scratch import existing_server
 from work_data_hub.io.schema.snapshot.expected import Wanted, expected_within_a_run
 from work_data_hub.io.schema.snapshot.reader import read_schema

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_data_hub.io.schema.engine import driver_connection
-from work_data_hub.io.schema.snapshot import postgresql, sqlite
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -28,9 +27,14 @@ def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapsh
     Raises:
         sqlalchemy.exc.DBAPIError, sqlite3.Error: the database cannot be read.
     """
+    # Each engine's room is imported for those who have it: a run waits for its imports.
     if connection.dialect.name == "sqlite":
+        from work_data_hub.io.schema.snapshot import sqlite
+
         found = sqlite.read(driver_connection(connection))
     else:
+        from work_data_hub.io.schema.snapshot import postgresql
+
         found = postgresql.read(connection, without)
     versions = _version_tables(found)
     return found.without(lambda item: item.name in versions) if versions else found

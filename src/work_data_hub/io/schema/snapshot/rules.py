@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.snapshot.scope import IGNORE, Rule, parse_rules
+from work_data_hub.domain.snapshot.ignored import IGNORE, Rule, parse_rules
 from work_data_hub.io.schema.revisions.script_locations import lines_of
 
 if TYPE_CHECKING:

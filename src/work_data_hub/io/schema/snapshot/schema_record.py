@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
 from work_data_hub.domain.snapshot.fingerprint import Fingerprint, fingerprint_of
-from work_data_hub.domain.snapshot.scope import (
+from work_data_hub.domain.snapshot.ignored import (
     as_programs_see_it,
     said_to_be_left_out,
     without_ignored,
