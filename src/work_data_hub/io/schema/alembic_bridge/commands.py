@@ -93,6 +93,11 @@ def run(request: Request, verb: Callable[[Config], object], alembic_ini: Path | 
     return request
 
 
+def upgrade(request: Request, revision: str, alembic_ini: Path | None) -> Request:
+    """Run the revisions up to one, as `alembic upgrade` does."""
+    return run(request, lambda config: command.upgrade(config, revision), alembic_ini)
+
+
 def change_beside(request: Request, alembic_ini: Path | None) -> Request:
     """Change the database as the request asks, and move it to no other revision."""
     return run(request, command.ensure_version, alembic_ini)

@@ -8,8 +8,6 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from alembic import command
-
 from work_data_hub.domain.snapshot.schema import FORMAT, Snapshot
 from work_data_hub.errors import MigrationFailedError, MissingError
 from work_data_hub.io.schema.alembic_bridge import commands
@@ -152,9 +150,7 @@ def _built(wanted: Wanted) -> Snapshot:
 def _upgrade(wanted: Wanted, url: URL, revision: str) -> None:
     request = Request(database_url=url, permissions=Permissions(ephemeral=True))
     try:
-        commands.run(
-            request, lambda config: command.upgrade(config, revision), wanted.alembic_ini
-        ).reported()
+        commands.upgrade(request, revision, wanted.alembic_ini).reported()
     except MigrationFailedError as error:
         raise MigrationFailedError(
             f"what the revisions make could not be built in a throw-away database: {error.message}",
