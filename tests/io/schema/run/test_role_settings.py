@@ -44,6 +44,7 @@ def scalar(url: URL, query: str) -> Any:
         ("default_transaction_isolation", "'repeatable read'", "pass"),
         ("search_path", "missing, public", "pass"),
         ("standard_conforming_strings", "off", "pass"),
+        ("quote_all_identifiers", "on", "pass"),
         ("DateStyle", "'German, DMY'", "pass"),
         ("DateStyle", "'SQL, MDY'", "pass"),
     ],
@@ -70,6 +71,19 @@ def test_a_run_goes_through_whatever_was_set_for_the_role(
         abs(datetime.now(UTC) - entry.started_at) < timedelta(minutes=5) for entry in entries
     )
     assert scalar(url, "SELECT indisvalid FROM pg_index WHERE indexrelid = 'by_word'::regclass")
+
+
+def test_the_record_is_found_in_a_schema_whose_name_must_be_quoted(
+    give_settings: Callable[..., URL], postgresql_url: URL, make_history: Any, revision_body: Any
+) -> None:
+    url = give_settings(search_path='"Odd ""one"""')
+    with connect(postgresql_url) as connection, connection.begin():
+        connection.exec_driver_sql(f'CREATE SCHEMA "Odd ""one""" AUTHORIZATION "{url.username}"')
+    ini = make_history([revision_body(MADE), revision_body("pass")]) / "alembic.ini"
+    for revision in ("20260101_0000", "head"):
+        migration_runner.upgrade(url, revision, alembic_ini=ini)
+    assert migration_runner.status(url, alembic_ini=ini).is_clear
+    assert len(migration_runner.journal(url, alembic_ini=ini)) == 2
 
 
 def test_a_run_goes_through_whatever_was_set_for_the_database(

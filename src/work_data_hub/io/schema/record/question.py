@@ -20,7 +20,7 @@ def facts_question(schema: str, version_table: str, names: str) -> str:
     return f"""
     SELECT current_database() AS name,
            current_user AS database_user,
-           coalesce({schema}, version.relnamespace::regnamespace::name, current_schema()) AS schema,
+           coalesce({schema}, found.nspname, current_schema()) AS schema,
            {POSTGRESQL_PIN} AS pin,
            pg_backend_pid() AS backend_pid,
            (SELECT coalesce(json_agg(json_build_array(
@@ -41,4 +41,5 @@ def facts_question(schema: str, version_table: str, names: str) -> str:
            ) AS has_tables
       FROM (SELECT to_regclass({version_table})::oid AS oid) AS wanted
       LEFT JOIN pg_class AS version ON version.oid = wanted.oid
+      LEFT JOIN pg_namespace AS found ON found.oid = version.relnamespace
     """  # noqa: S608  # placeholders and names of ours
