@@ -14,7 +14,9 @@ books = sa.Table(
     "books",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("author_id", sa.Integer, sa.ForeignKey("authors.id", name="fk_books_author")),
+    sa.Column(
+        "author_id", sa.Integer, sa.ForeignKey("authors.id", name="fk_books_author"), index=True
+    ),
     sa.Column("title", sa.String(200), nullable=False),
     sa.Column("price", sa.Numeric(8, 2)),
 )

@@ -17,6 +17,7 @@ def upgrade() -> None:
         sa.Column("title", sa.String(200), nullable=False),
         sa.ForeignKeyConstraint(["author_id"], ["authors.id"], name="fk_books_author"),
     )
+    op.create_index("ix_books_author_id", "books", ["author_id"])
 
 
 def downgrade() -> None:

@@ -10,9 +10,9 @@ depends_on = None
 
 
 def upgrade() -> None:
-    authors = sa.table("authors", sa.column("id"), sa.column("name"))
-    op.bulk_insert(authors, [{"id": 1, "name": "Selma Lagerlöf"}])
+    authors = sa.table("authors", sa.column("name"))
+    op.bulk_insert(authors, [{"name": "Selma Lagerlöf"}])
 
 
 def downgrade() -> None:
-    op.execute("DELETE FROM authors WHERE id = 1")
+    op.execute("DELETE FROM authors WHERE name = 'Selma Lagerlöf'")
