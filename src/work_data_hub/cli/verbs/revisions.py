@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING
 
 from work_data_hub.cli import project_config, streams
 from work_data_hub.cli.answer import Answer
+from work_data_hub.cli.findings import FORMAT, errors, shown, written
 from work_data_hub.cli.verb import YES, argument, verb
-from work_data_hub.domain.finding import ERROR, as_annotation, as_data, as_text
+from work_data_hub.domain.finding import as_data
 
 if TYPE_CHECKING:
     from argparse import Namespace
     from collections.abc import Sequence
 
-    from work_data_hub.domain.finding import Finding
     from work_data_hub.domain.revisions.naming import RevisionInfo
     from work_data_hub.io.schema.authoring.rebase import RebasePlan
 
@@ -31,7 +30,7 @@ _ALL_OR_NOTHING = "every file is as it was, or all are changed; `wdh db status` 
 
 
 @verb(
-    argument("--format", choices=("text", "github"), default="text"),
+    FORMAT,
     argument(
         "--with-database",
         action="store_true",
@@ -51,11 +50,11 @@ def verify(call: Namespace) -> Answer:
     findings = verification.verify(ini)
     wants_database = call.with_database or call.database_url is not None
     # The run could not tell either what the database has that files in error do not say.
-    asks_database = wants_database and not _errors(findings)
+    asks_database = wants_database and not errors(findings)
     if asks_database:
         findings += verification.verify_database(call.database_url, ini)
     findings = project_config.in_hints(call, findings)
-    lines = [_written(each, call.format) for each in findings]
+    lines = [written(each, call.format) for each in findings]
     is_read = verification.is_read_as_text(ini)
     data = {
         "findings": [as_data(each) for each in findings],
@@ -67,7 +66,7 @@ def verify(call: Namespace) -> Answer:
         prose.append("a run executes every revision file: these cannot all be told by their text")
     if wants_database and not asks_database and call.format == "text":
         prose.append("the database was not asked: correct the files first")
-    return Answer(data, prose, bare=lines, exit_code=1 if _errors(findings) else 0)
+    return Answer(data, prose, bare=lines, exit_code=1 if errors(findings) else 0)
 
 
 @verb(
@@ -124,7 +123,7 @@ def _made(revisions: Sequence[RevisionInfo]) -> Answer:
         for each in revisions
     ]
     lines = [
-        f"{_shown(str(each.path))}: on {', '.join(each.down_revisions) or 'nothing: the first'}"
+        f"{shown(str(each.path))}: on {', '.join(each.down_revisions) or 'nothing: the first'}"
         for each in revisions
     ]
     return Answer({"revisions": data}, lines, bare=[str(each.path) for each in revisions])
@@ -184,35 +183,17 @@ def _take_back(plan: RebasePlan, call: Namespace) -> None:
         migration_runner.take_back(plan.applied, alembic_ini=ini, observer=progress)
 
 
-def _errors(findings: Sequence[Finding]) -> list[Finding]:
-    return [each for each in findings if each.severity == ERROR]
-
-
-def _written(finding: Finding, form: str) -> str:
-    path = finding.path
-    if form == "github":
-        root = os.environ.get("GITHUB_WORKSPACE") or os.curdir
-        return as_annotation(finding, path and os.path.relpath(path, root))
-    return as_text(finding, path and _shown(path))
-
-
-def _shown(path: str) -> str:
-    """Return a path as short as it can be."""
-    relative = os.path.relpath(path)
-    return path if relative.startswith(os.pardir) else relative
-
-
 def _plan_lines(plan: RebasePlan) -> list[str]:
     lines = [f"Others' revisions are those of {plan.main}."] if plan.main else []
     for move in plan.moves:
         parents = ", ".join(move.down_revisions) or "nothing"
         lines.append(f"{move.revision}: on {move.new_parent} instead of {parents}")
         if move.path != move.new_path:
-            lines.append(f"  {_shown(move.path)} -> {_shown(move.new_path)}")
+            lines.append(f"  {shown(move.path)} -> {shown(move.new_path)}")
         lines += [f"  line {e.line}: {e.before} -> {e.after}" for e in plan.edits[move.path]]
     moved = {move.path for move in plan.moves}
     lines += [
-        f"{_shown(str(change.path))}: will hold the heads"
+        f"{shown(str(change.path))}: will hold the heads"
         for change in plan.changes
         if str(change.path) not in moved
     ]
