@@ -145,6 +145,31 @@ def test_an_adopted_project_is_guarded_on_both_engines(
     assert [entry.direction for entry in migration_runner.journal(database_url)] == ["upgrade"]
 
 
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        *((name, "alembic.ini") for name in ("bookshop", *ADOPTED)),
+        *(("two_databases", f"{name}.ini") for name in ("orders", "billing")),
+    ],
+)
+def test_the_database_of_an_example_is_healthy(
+    name: str,
+    config: str,
+    warm_pythons: WarmPythons,
+    clean_environment: dict[str, str],
+    database_url: URL,
+    tmp_path: Path,
+) -> None:
+    project = copied(name, tmp_path)
+    text = database_url.render_as_string(hide_password=False)
+    seeds = [("seed", str(file)) for file in project.glob("seeds.sql")]
+    for verb in (("upgrade", "heads"), *seeds, ("doctor",)):
+        command = ("work_data_hub", "db", *verb, "--config", config, "--database-url", text)
+        done = warm_pythons.run("-m", *command, cwd=project, env=clean_environment, timeout=120)
+        assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith(" is healthy\n")
+
+
 @pytest.mark.parametrize("name", ADOPTED)
 def test_an_adopted_project_means_its_own_database(
     name: str, alembic: Alembic, tmp_path: Path

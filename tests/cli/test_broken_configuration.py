@@ -95,6 +95,7 @@ CALLS = [
     ["show"],
     ["edit"],
     ["check"],
+    ["doctor"],
     ["create"],
     ["reset", "--yes"],
     ["wait", "--timeout", "0.1"],

@@ -95,6 +95,7 @@ NOUNS = {
                 "sql": Entry("print the SQL of an upgrade, to be run by hand", "run"),
             },
             "repair": {
+                "doctor": Entry("name all that is unhealthy about a live database", "doctor"),
                 "stamp": Entry("record a revision without running anything", "run"),
                 "reset": Entry("drop everything and build it again (dev and tests)", "reset"),
             },

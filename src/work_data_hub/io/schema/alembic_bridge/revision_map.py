@@ -175,6 +175,14 @@ def paths(scripts: ScriptDirectory) -> dict[str, str]:
     return history.paths
 
 
+def needs(scripts: ScriptDirectory) -> dict[str, tuple[str, ...]]:
+    """Return what must be applied just before each revision: what it builds and depends on."""
+    return {
+        script.revision: tuple(script._all_down_revisions)  # noqa: SLF001  # with depends_on
+        for script in scripts.walk_revisions()
+    }
+
+
 def loader_of(scripts: ScriptDirectory) -> Callable[[], Iterable[Script]]:
     """Return what makes the revisions of the graph once more: each belongs to one graph."""
     return scripts.revision_map._generator  # type: ignore[return-value]  # noqa: SLF001  # they are its scripts

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record.journal_state import PURGED
 from work_data_hub.domain.run import protection
 from work_data_hub.domain.run.plan import expected_seconds
 from work_data_hub.io.schema.locks.advisory_lock import lock_key
@@ -153,7 +154,7 @@ class Admission:
         first = identity.new_identity(self._class_at_first, self.facts.pin)
         _record(self.view.connection, self.schema, self.target.identity or first)
         if context.purge:
-            self.journal.add("base", "stamp", detail="purged")
+            self.journal.add("base", "stamp", detail=PURGED)
         past = Past(self.view, self.journal, is_own=self.target.is_own)
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
         if not self.permissions.dry_run:
