@@ -79,11 +79,11 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
     from work_data_hub.config import choose_database, get_settings
     from work_data_hub.io.schema import migration_runner
     from work_data_hub.io.schema.database.provisioning import ensure_database
+    from work_data_hub.io.schema.database.row_counts import row_counts
     from work_data_hub.io.schema.database.seed import refuse_unconfirmed
     from work_data_hub.io.schema.database.seed_file import read_seed_file
     from work_data_hub.io.schema.engine import connect
     from work_data_hub.io.schema.revisions.project_files import seed_file
-    from work_data_hub.io.schema.snapshot import inspection
 
     target = choose_database(
         get_settings(), arguments.database_url, explicit_source="--database-url"
@@ -100,7 +100,7 @@ def set_up(arguments: argparse.Namespace) -> dict[str, Any]:
         run = migration_runner.upgrade(target.url, arguments.revision)
     seeds = migration_runner.seed(target.url, path, confirm=arguments.confirm) if path else None
     with connect(target.url) as connection:
-        tables = inspection.row_counts(connection)
+        tables = row_counts(connection)
     return {
         "version": 1,
         "database": str(target),

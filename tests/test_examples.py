@@ -11,8 +11,8 @@ import pytest
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.authoring.eject import eject
 from work_data_hub.io.schema.authoring.project_setup import set_up
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     import subprocess
@@ -49,7 +49,7 @@ def bookshop(tmp_path: Path) -> Path:
 
 def rows(url: URL) -> dict[str, int]:
     with connect(url) as connection:
-        return inspection.row_counts(connection)
+        return row_counts(connection)
 
 
 def test_another_project_gets_every_guarantee_by_the_same_few_lines(

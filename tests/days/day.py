@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
+from work_data_hub.io.schema.snapshot.reader import read_schema
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -195,6 +196,7 @@ def create(table: str) -> tuple[str, str]:
 
 
 def schema(url: URL) -> dict[str, Any]:
-    """Return all that is in a database but its rows, and in `rows` how many of these are where."""
+    """Return the schema of a database, and in `rows` how many rows are where."""
     with connect(url, read_only=True) as connection:
-        return {**inspection.snapshot(connection), "rows": inspection.row_counts(connection)}
+        objects = {str(item): dict(item.properties) for item in read_schema(connection)}
+        return {"schema": objects, "rows": row_counts(connection)}

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from tests.own_history import BELOW_HEAD, HEAD
 
 from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +206,7 @@ def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
     assert f"{path}:4" in process.stderr
     assert "INSERT INTO nowhere" in process.stderr
     with connect(database_url) as connection:
-        assert inspection.row_counts(connection)["pipeline_executions"] == 0
+        assert row_counts(connection)["pipeline_executions"] == 0
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from work_data_hub.domain.record.record import NOT_THE_SCHEMA, is_version_table
 from work_data_hub.errors import MigrationFailedError
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 from work_data_hub.testing.round_trip import (
     failing_as,
-    is_version_table,
     raise_together,
     refuse,
 )
@@ -98,8 +97,8 @@ def _rows(url: URL) -> dict[str, _Rows]:
         inspector = sa.inspect(connection)
         return {
             name: _rows_of(connection, inspector, name)
-            for name in inspection.row_counts(connection)
-            if not is_version_table([column["name"] for column in inspector.get_columns(name)])
+            for name in {*inspector.get_table_names()} - NOT_THE_SCHEMA
+            if not is_version_table(column["name"] for column in inspector.get_columns(name))
         }
 
 

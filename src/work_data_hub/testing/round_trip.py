@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from work_data_hub.domain.snapshot.difference import differences
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
-from work_data_hub.io.schema.snapshot.differences import differences
+from work_data_hub.io.schema.snapshot.reader import read_schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.revisions.naming import RevisionInfo
+    from work_data_hub.domain.snapshot.schema import Snapshot
     from work_data_hub.testing.project import Project
 
 
@@ -82,6 +83,10 @@ class _Walk:
         Raises:
             MigrationFailedError: one of them failed.
         """
+        if not position:
+            # Runs env.py alone: what it makes by itself is there before the first revision.
+            with failing_as(self.history[0], "env.py could not be run"):
+                self._project.downgrade(self.url, "base")
         built_on = {below for info in self.history[:position] for below in info.down_revisions}
         for info in self.history[self._position : position]:
             if info.revision not in built_on:
@@ -91,7 +96,7 @@ class _Walk:
 
 
 def _down_and_up_again(
-    project: Project, url: URL, revision: RevisionInfo, before: dict[str, Any]
+    project: Project, url: URL, revision: RevisionInfo, before: Snapshot
 ) -> None:
     upgraded = _schema(url)
     with failing_as(revision, "the downgrade failed"):
@@ -140,7 +145,7 @@ def failing_as(revision: RevisionInfo, what: str) -> Iterator[None]:
         ) from error
 
 
-def refuse(revision: RevisionInfo, fault: str, hint: str, found: Iterable[str]) -> None:
+def refuse(revision: RevisionInfo, fault: str, hint: str, found: Iterable[object]) -> None:
     """Refuse what was found, if anything was.
 
     Raises:
@@ -151,19 +156,11 @@ def refuse(revision: RevisionInfo, fault: str, hint: str, found: Iterable[str]) 
             f"{revision.revision}: {fault}", hint=hint, failed=revision.revision
         )
         for line in lines:
-            error.add_note(line)
+            error.add_note(str(line))
         raise error
 
 
-def is_version_table(columns: list[str]) -> bool:
-    """Say whether a table of these columns is Alembic's own, whatever its name."""
-    return columns == ["version_num"]
-
-
-def _schema(url: URL) -> dict[str, Any]:
+def _schema(url: URL) -> Snapshot:
+    """Read all of it; nobody else is at work in a throw-away database."""
     with connect(url, read_only=True) as connection:
-        found = inspection.snapshot(connection)
-    for name, table in list(found["tables"].items()):
-        if is_version_table([column["name"] for column in table["columns"]]):
-            del found["tables"][name]
-    return found
+        return read_schema(connection)

@@ -11,8 +11,8 @@ from tests.own_history import HEAD, IDS
 
 from work_data_hub.cli.verb_table import VERBS
 from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ def test_seed_loads_the_shipped_rows_and_then_has_nothing_to_do(
     assert wdh("seed", url=database_url).out == "9 rows loaded\n"
     assert wdh("seed", "--json", url=database_url).data["rows"] == 0
     with connect(database_url) as connection:
-        assert sum(inspection.row_counts(connection).values()) == 9
+        assert sum(row_counts(connection).values()) == 9
 
 
 def test_a_seed_file_that_fails_leaves_nothing(
@@ -54,7 +54,7 @@ def test_a_seed_file_that_fails_leaves_nothing(
     assert said.exit_code == 6
     assert f"{file}:2" in said.err
     with connect(database_url) as connection:
-        assert "mine" not in inspection.row_counts(connection)
+        assert "mine" not in row_counts(connection)
 
 
 def test_seed_refuses_a_database_of_another_environment(

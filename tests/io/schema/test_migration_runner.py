@@ -15,8 +15,8 @@ from tests.own_history import BELOW_HEAD, DESCRIPTIONS, FIRST, HEAD, IDS
 
 from work_data_hub.errors import HistoryError, SettingsError, UsageError, WorkDataHubError
 from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,7 +51,7 @@ def test_downgrade_takes_back_one_step_and_stamp_runs_nothing(database_url: URL)
     assert [str(step) for step in stamped.steps] == [f"stamp {HEAD}"]
     assert migration_runner.current(database_url) == (HEAD,)
     with connect(database_url) as connection:
-        assert inspection.row_counts(connection) == {}
+        assert row_counts(connection) == {}
 
 
 def test_a_preview_changes_nothing(database_url: URL) -> None:
@@ -143,7 +143,7 @@ def test_a_connection_in_memory_is_migrated_and_left_as_it_was() -> None:
         before = raw.isolation_level
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-        assert "pipeline_executions" in inspection.row_counts(connection)
+        assert "pipeline_executions" in row_counts(connection)
         assert raw.isolation_level == before
 
 

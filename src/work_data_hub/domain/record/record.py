@@ -14,6 +14,14 @@ IN_PROGRESS = "work_data_hub_in_progress"
 SCHEMA = "schema"
 """What the journal calls the row that keeps what the schema was at the end of a run."""
 NAMES = frozenset({IDENTITY, JOURNAL, IN_PROGRESS})
+NOT_THE_SCHEMA = NAMES | {VERSION_TABLE}
+"""The tables that say where a database stands, and are no part of what it is."""
+_VERSION_COLUMNS = ["version_num"]
+
+
+def is_version_table(columns: Iterable[str]) -> bool:
+    """Say whether a table of these columns is Alembic's own, whatever a project calls it."""
+    return [*columns] == _VERSION_COLUMNS
 
 
 class JournalRow(NamedTuple):

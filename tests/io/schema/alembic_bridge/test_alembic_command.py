@@ -15,8 +15,8 @@ from tests.own_history import BELOW_HEAD, DESCRIPTIONS, FIRST, HEAD, copy_of_the
 
 from work_data_hub.domain.revisions.naming import parse_file_name
 from work_data_hub.io.schema import migration_runner
+from work_data_hub.io.schema.database.row_counts import row_counts
 from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot import inspection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ def test_every_verb_works_and_says_what_it_did(alembic: Alembic, database_url: U
     assert alembic("upgrade", "+1", url=database_url).returncode == 0
     assert alembic("downgrade", "base", url=database_url).returncode == 0
     with connect(database_url) as connection:
-        assert inspection.row_counts(connection) == {}
+        assert row_counts(connection) == {}
 
 
 def test_commands_on_files_need_no_database(alembic: Alembic, project: Path) -> None:
@@ -87,7 +87,7 @@ def test_the_printed_script_makes_the_same_schema(
     assert printed.returncode == 0
     script = printed.stdout
     with connect(database_url) as connection:
-        assert inspection.row_counts(connection) == {}
+        assert row_counts(connection) == {}
         raw = connection.connection.driver_connection
         assert raw is not None
         raw.executescript(script) if isinstance(raw, sqlite3.Connection) else raw.execute(script)
@@ -389,4 +389,4 @@ def test_a_failing_revision_leaves_nothing_and_those_before_stay(
     assert f"done before it: {FIRST}" in hint
     assert migration_runner.current(database_url) == (FIRST,)
     with connect(database_url) as connection:
-        assert "half" not in inspection.row_counts(connection)
+        assert "half" not in row_counts(connection)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
+from work_data_hub.domain.record.record import NOT_THE_SCHEMA
 from work_data_hub.domain.snapshot.postgresql_names import is_given
 from work_data_hub.io.schema.snapshot import postgresql_catalog as catalogue
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.snapshot.schema import Value
 
-_NOT_THE_SCHEMA = {VERSION_TABLE, *NAMES}
 _KINDS = {
     "r": "table",
     "p": "table",
@@ -65,7 +64,7 @@ class Reading:
         self.schemas |= {row[0]: row[1] for row in self.schema_rows}
         self._comments = {tuple(row[:3]): row[3] for row in self.rows(catalogue.COMMENTS)}
         self.relation_rows = [
-            row for row in self.rows(catalogue.RELATIONS) if row[3] not in _NOT_THE_SCHEMA
+            row for row in self.rows(catalogue.RELATIONS) if row[3] not in NOT_THE_SCHEMA
         ]
         self.relations = {
             row[0]: Relation(f"{self.schemas[row[1]]}.{row[2]}", row[3], _KINDS[row[4]])

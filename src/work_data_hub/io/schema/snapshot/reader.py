@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from work_data_hub.domain.record.record import is_version_table
 from work_data_hub.io.schema.engine import driver_connection
 
 if TYPE_CHECKING:
@@ -45,4 +46,4 @@ def _version_tables(found: Snapshot) -> set[str]:
     for item in found:
         if item.kind == "column":
             columns.setdefault(item.parent, []).append(item.own_name)
-    return {table for table, names in columns.items() if names == ["version_num"]}
+    return {table for table, names in columns.items() if is_version_table(names)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from work_data_hub.domain.record.record import NAMES, VERSION_TABLE
+from work_data_hub.domain.record.record import NOT_THE_SCHEMA
 from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 from work_data_hub.domain.sqlite import ddl
 from work_data_hub.domain.sqlite.canonical import canonical_name, written_name
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from work_data_hub.domain.sqlite.definition import Definition, Properties
-
-_NOT_THE_SCHEMA = {VERSION_TABLE, *NAMES}
 
 
 class _Row(NamedTuple):
@@ -70,7 +68,7 @@ def _rows(raw: sqlite3.Connection) -> list[_Row]:
         " ORDER BY rowid"
     )
     rows = [_Row(*row) for row in found]
-    return [row for row in rows if folded(row.table) not in _NOT_THE_SCHEMA]
+    return [row for row in rows if folded(row.table) not in NOT_THE_SCHEMA]
 
 
 def _parsed(sql: str) -> ddl.Table | None:
