@@ -73,7 +73,7 @@ def test_the_commands_of_a_hint_name_the_database_that_was_named(
     execute(url, "DELETE FROM alembic_version")
     text = url.render_as_string(hide_password=False)
     said = wdh("doctor", "--database-url", text)
-    assert said.exit_code == 1
+    assert said.exit_code == 0  # on a database of one's own it is a warning
     assert "`wdh db stamp --database-url " in said.out
 
 

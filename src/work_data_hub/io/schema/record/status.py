@@ -19,9 +19,10 @@ from work_data_hub.errors import (
 from work_data_hub.io.schema import engine
 from work_data_hub.io.schema.alembic_bridge.revision_map import description, paths
 from work_data_hub.io.schema.record import history_check, identity
+from work_data_hub.io.schema.record.disagreement import disagreement
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import NAMES
-from work_data_hub.io.schema.record.journal import JournalEntry, journal_of
+from work_data_hub.io.schema.record.journal import Journal, JournalEntry, journal_of
 from work_data_hub.io.schema.record.marks import Marks
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class DatabaseStatus:
         last_runs: the newest rows of its journal, the oldest of them first.
         problems: what is wrong: ``not-recorded``, ``record-removed``, ``other-environment``,
             ``record-hidden``, ``ahead``, ``several-heads``, ``interrupted``, ``edited``,
-            ``vanished``, ``schema-changed``.
+            ``vanished``, ``schema-changed``, ``journal-disagrees``.
         is_new: whether nothing is in it yet: that it is not recorded is then no fault.
     """
 
@@ -108,6 +109,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         *(history_check.unknown(view.scripts, each, is_own=target.is_own) for each in unknown),
         *([several_heads(heads)] if len(heads) > 1 else []),
         *_interrupted(view, facts),
+        *_by_another_hand(view, target, journal),
         # What has vanished is then a consequence.
         *(() if unknown else _of_the_past(view, facts, target, versions)),
     ]
@@ -198,6 +200,14 @@ def _interrupted(view: DatabaseView, facts: DatabaseFacts) -> Iterator[Finding]:
         if interrupted := marks.read():
             fault = interrupted.as_fault()
             yield Finding("interrupted", fault.message, hint=fault.hint)
+
+
+def _by_another_hand(
+    view: DatabaseView, target: Target, journal: Journal | None
+) -> Iterator[Finding]:
+    found = None if journal is None else disagreement(view, target, journal.deciding())
+    if found is not None:
+        yield found
 
 
 def _of_the_past(

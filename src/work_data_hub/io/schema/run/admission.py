@@ -160,7 +160,8 @@ class Admission:
         if not self.permissions.dry_run:
             record = SchemaRecord(self.view, self.facts, self.journal, self.environment)
             self.keeper = SchemaKeeper(self.view, record, plan, self.permissions)
-            self.keeper.admit(repeats=self.repeated is not None, is_own=self.target.is_own)
+            repeats, is_own = self.repeated is not None, self.target.is_own
+            self.keeper.admit(repeats=repeats, is_own=is_own, is_by_hand=seen.is_by_hand)
             self.view.connection.commit()
         timed = _timed(plan, seen.entries)
         return replace(timed, adopted=seen.adopted, accepted=seen.accepted)

@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import WARNING
+from work_data_hub.domain.record.journal_state import moves
 from work_data_hub.errors import HistoryError
 from work_data_hub.io.schema.record import history_check
 from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
@@ -35,6 +36,11 @@ class LookedBack(NamedTuple):
     entries: list[JournalEntry]
     adopted: tuple[str, ...]
     accepted: tuple[str, ...]
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether the database is at revisions that no run put it at, though runs were there."""
+        return bool(self.adopted) and bool(moves(self.entries))
 
 
 class Past:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import ERROR
 from work_data_hub.errors import MissingError, RefusedError
 from work_data_hub.io.schema.record import history_check
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from work_data_hub.domain.run.plan import Plan, Step
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
@@ -21,7 +21,37 @@ log = logging.getLogger(__name__)
 
 
 _SHOWN = 3
-_NOT_VERIFIED = "not verified"
+
+
+class _Claim(NamedTuple):
+    """Who says that the schema is what a revision makes.
+
+    Attributes:
+        prefix: of what is wrong.
+        way_out: of who wants to go on all the same.
+        binds_all: whether it is refused on a database of one's own, too.
+        detail: what the journal says of it, where nothing verified it.
+    """
+
+    prefix: str
+    way_out: str
+    binds_all: bool
+    detail: str | None = None
+
+
+_A_STAMP = _Claim(
+    "",
+    "to record it all the same: `wdh db stamp --confirm-drift ...`, or alembic -x confirm-drift=yes"
+    " stamp ...",
+    binds_all=True,
+    detail="not verified",
+)
+_A_HAND = _Claim(
+    "the version table was written by no run, and ",
+    "to build on it all the same: `wdh db upgrade --confirm-drift`, or alembic -x confirm-drift=yes"
+    " upgrade head",
+    binds_all=False,
+)
 
 
 class SchemaKeeper:
@@ -43,26 +73,30 @@ class SchemaKeeper:
         self._plan = plan
         self._permissions = permissions
 
-    def admit(self, *, repeats: bool, is_own: bool) -> None:
+    def admit(self, *, repeats: bool, is_own: bool, is_by_hand: bool) -> None:
         """Say that the schema is not as it should be, or refuse to build on it.
 
         An upgrade builds on what the last run left, unless a revision was interrupted; a stamp
-        says that the schema is what a revision makes. What is confirmed and changes nothing is
-        kept as it is.
+        says that the schema is what a revision makes, and so does who wrote into the version
+        table. What is confirmed and changes nothing is kept as it is.
 
         Args:
             repeats: whether the first step repeats an interrupted one.
-            is_own: whether the database is one's own, which may be stamped unverified.
+            is_own: whether the database is one's own, which needs no proof where none is to be had.
+            is_by_hand: whether it is at revisions that no run put it at.
 
         Raises:
             RefusedError: it is another, and nobody confirmed it.
         """
         steps, permissions = self._plan.steps, self._permissions
+        if steps and steps[0].direction == "stamp":
+            self._verify(self._claimed(), _A_STAMP, is_own=is_own)
+            return
+        if is_by_hand:
+            self._verify(self._plan.current, _A_HAND, is_own=is_own)
         if not steps:
             if permissions.confirm_drift:
                 self._keep(self._plan.current)
-        elif steps[0].direction == "stamp":
-            self._verify_stamp(is_own=is_own)
         elif steps[0].direction == "upgrade" and permissions.resolved is None and not repeats:
             self._hold()
 
@@ -83,32 +117,32 @@ class SchemaKeeper:
         if found is not None:
             log.warning("%s; %s", found, found.hint)
 
-    def _verify_stamp(self, *, is_own: bool) -> None:
-        revisions = self._claimed()
+    def _verify(self, revisions: Sequence[str], claim: _Claim, *, is_own: bool) -> None:
+        """Hold the schema to what somebody says that it is."""
         if self._record.is_off or not revisions:
             return
         if self._permissions.confirm_drift:
-            self._detail = _NOT_VERIFIED
+            self._detail = claim.detail
             return
-        # Imported for those who stamp: no other run pays for it.
+        # Imported for those who need it: no other run pays for it.
         from work_data_hub.io.schema.snapshot.claim import lacking
 
         said = ", ".join(revisions)
         try:
             found = lacking(self._view, revisions)
         except MissingError as error:
+            self._detail = claim.detail
             what = f"it cannot be told whether the schema looks like {said}: {error.message}"
-            if not is_own:
-                raise _refusal(what, error.hint) from error
-            log.warning("%s", what)
-            self._detail = _NOT_VERIFIED
+            _refuse_or_warn(f"{claim.prefix}{what}", error.hint, claim, may_go_on=is_own)
             return
         if found:
             listed = "; ".join(map(str, found[:_SHOWN]))
             more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            raise _refusal(
-                f"the schema does not look like {said}: {listed}{more}",
+            _refuse_or_warn(
+                f"{claim.prefix}the schema does not look like {said}: {listed}{more}",
                 f"`wdh db drift {revisions[0]}` says what ends that",
+                claim,
+                may_go_on=is_own and not claim.binds_all,
             )
 
     def _claimed(self) -> tuple[str, ...]:
@@ -131,9 +165,7 @@ class SchemaKeeper:
         self._record.keep(", ".join(sorted(versions)) or "base")
 
 
-def _refusal(what: str, hint: str) -> RefusedError:
-    return RefusedError(
-        what,
-        hint=f"{hint}; to record it all the same: `wdh db stamp --confirm-drift ...`, or"
-        " alembic -x confirm-drift=yes stamp ...",
-    )
+def _refuse_or_warn(what: str, hint: str, claim: _Claim, *, may_go_on: bool) -> None:
+    if not may_go_on:
+        raise RefusedError(what, hint=f"{hint}; {claim.way_out}")
+    log.warning("%s; %s", what, hint)
