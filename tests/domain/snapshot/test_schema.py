@@ -52,6 +52,16 @@ def test_what_an_object_is_called_where_nobody_named_it_does_not_count() -> None
     assert Snapshot("postgresql", [other]) == Snapshot("postgresql", [CHECK])
 
 
+def test_who_the_owner_is_and_what_a_view_shows_is_told_and_not_compared() -> None:
+    view = SchemaObject("view", "public.v", {"definition": "SELECT 1"})
+    shown = SchemaObject("view", "public.v", {"definition": "SELECT 1"}, columns=("a integer",))
+    one, other = Snapshot("postgresql", [view], "me"), Snapshot("postgresql", [shown], "you")
+    assert one == other
+    again = Snapshot.from_data(json.loads(json.dumps(other.as_data())))
+    assert (again.owner, next(iter(again)).columns) == ("you", ("a integer",))
+    assert again.without(lambda item: item.kind == "table").owner == "you"
+
+
 def test_the_same_constraint_twice_is_two_objects() -> None:
     twice = Snapshot("postgresql", [CHECK, CHECK])
     assert len(twice) == 2

@@ -105,7 +105,7 @@ def said_to_be_left_out(rules: Iterable[Rule]) -> list[str]:
 
 def mapped(snapshot: Snapshot, changed: Callable[[SchemaObject], SchemaObject]) -> Snapshot:
     """Return a schema of which each object was changed."""
-    return Snapshot(snapshot.engine, map(changed, snapshot))
+    return Snapshot(snapshot.engine, map(changed, snapshot), snapshot.owner)
 
 
 def less(item: SchemaObject, names: Iterable[str]) -> SchemaObject:

@@ -42,6 +42,7 @@ class SchemaObject:
         made_by: a statement that makes it, or for a column its line; not compared.
         shown: the name as it was written, where ``name`` is without the case that an engine
             does not look at; not compared.
+        columns: of a view on PostgreSQL, with their types and in their order; not compared.
     """
 
     kind: str
@@ -51,6 +52,7 @@ class SchemaObject:
     own_name: str = ""
     made_by: str = ""
     shown: str = ""
+    columns: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         told = {
@@ -68,14 +70,16 @@ class SchemaObject:
 class Snapshot:
     """Every object of a schema; equal schemas are equal snapshots, whatever made them."""
 
-    def __init__(self, engine: str, objects: Iterable[SchemaObject]) -> None:
+    def __init__(self, engine: str, objects: Iterable[SchemaObject], owner: str = "") -> None:
         """Take the objects, in the order in which they can be made.
 
         Args:
             engine: ``postgresql`` or ``sqlite``.
             objects: of one kind and name there may be several only where nobody named them.
+            owner: who ``(owner)`` is, where owners are known; not compared.
         """
         self.engine = engine
+        self.owner = owner
         self._objects: dict[tuple[str, str], SchemaObject] = {}
         for item in objects:
             key, again = (item.kind, item.name), 2
@@ -108,7 +112,7 @@ class Snapshot:
         """Return it without some objects and what goes with them."""
         gone = {item.name for item in self if ignored(item)}
         kept = (item for item in self if item.parent not in gone and not ignored(item))
-        return Snapshot(self.engine, kept)
+        return Snapshot(self.engine, kept, self.owner)
 
     def fingerprint(self) -> str:
         """Return a hash over what is compared: equal for equal schemas, ``1:`` and 64 digits."""
@@ -120,6 +124,7 @@ class Snapshot:
         return {
             "format": FORMAT,
             "engine": self.engine,
+            "owner": self.owner,
             "objects": [
                 {
                     "kind": item.kind,
@@ -129,6 +134,7 @@ class Snapshot:
                     "own_name": item.own_name,
                     "made_by": item.made_by,
                     "shown": item.shown,
+                    "columns": item.columns,
                 }
                 for item in self
             ],
@@ -146,9 +152,16 @@ class Snapshot:
         return cls(
             data["engine"],
             (
-                SchemaObject(**{**item, "properties": _with_tuples(item["properties"])})
+                SchemaObject(
+                    **{
+                        **item,
+                        "properties": _with_tuples(item["properties"]),
+                        "columns": tuple(item["columns"]),
+                    }
+                )
                 for item in data["objects"]
             ),
+            data["owner"],
         )
 
     def _compared(self) -> list[Any]:

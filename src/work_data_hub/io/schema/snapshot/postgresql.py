@@ -47,7 +47,8 @@ def read(connection: Connection, without: Collection[str] = ()) -> Snapshot:
         without: schemas that are not read, with what is in them.
     """
     with _plain_session(connection):
-        return Snapshot("postgresql", _objects(Reading(connection, without)))
+        reading = Reading(connection, without)
+        return Snapshot("postgresql", _objects(reading), reading.main_owner or "")
 
 
 @contextmanager
@@ -139,7 +140,8 @@ def _relation(reading: Reading, row: Any, columns: Sequence[SchemaObject]) -> Sc
     elif made_by is None:
         ending = f" PARTITION BY {row[16]}" if row[16] else ""
         made_by = f"CREATE TABLE {name} ({lines}){ending}"
-    return SchemaObject(kind, name, told, "", name, made_by)
+    shape = tuple(column.made_by for column in columns) if text is not None else ()
+    return SchemaObject(kind, name, told, "", name, made_by, columns=shape)
 
 
 def _column(reading: Reading, row: Any) -> SchemaObject:

@@ -48,6 +48,7 @@ class Reading:
         sequences: the sequences.
         given_sequences: those of columns that nobody named: what SQL calls them, and what they
             are called here.
+        main_owner: who owns most.
     """
 
     def __init__(self, connection: Connection, without: Collection[str]) -> None:
@@ -75,7 +76,7 @@ class Reading:
         self.sequences = self.rows(catalogue.SEQUENCES)
         self.given_sequences = dict(self._sequences_nobody_named())
         owners = Counter(row[6] for row in self.relation_rows)
-        self._main_owner = owners.most_common(1)[0][0] if owners else None
+        self.main_owner = owners.most_common(1)[0][0] if owners else None
 
     def rows(self, statement: str) -> Sequence[Any]:
         """Return the answer to a statement of the catalogue's room, for the schemas it is about."""
@@ -96,7 +97,7 @@ class Reading:
             grants: what is granted on it and what was revoked.
         """
         return {
-            "owner": None if owner is None or owner == self._main_owner else owner,
+            "owner": None if owner is None or owner == self.main_owner else owner,
             "grants": tuple(grants or ()),
             "comment": self.comment(table, oid),
         }
@@ -107,7 +108,7 @@ class Reading:
 
     def role(self, name: str) -> str:
         """Return a role as it is compared."""
-        return _OWNER if name == self._main_owner else name
+        return _OWNER if name == self.main_owner else name
 
     def _sequences_nobody_named(self) -> Iterator[tuple[str, str]]:
         for row in self.sequences:
