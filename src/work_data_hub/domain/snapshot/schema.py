@@ -156,12 +156,12 @@ class Snapshot:
                     **{
                         **item,
                         "properties": _with_tuples(item["properties"]),
-                        "columns": tuple(item["columns"]),
+                        "columns": tuple(item.get("columns", ())),  # a cache may be older
                     }
                 )
                 for item in data["objects"]
             ),
-            data["owner"],
+            data.get("owner", ""),
         )
 
     def _compared(self) -> list[Any]:

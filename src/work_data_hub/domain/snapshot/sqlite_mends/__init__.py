@@ -1,0 +1,1 @@
+"""The statements that mend a difference on SQLite."""
