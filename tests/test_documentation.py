@@ -128,6 +128,7 @@ def with_url(code: str, server: str) -> str:
         "docs/command-line.md",
         "docs/database-migrations.md",
         "docs/deploys.md",
+        "docs/drift.md",
         "docs/drivers.md",
         "docs/recorded-runs.md",
         "docs/test-databases.md",

@@ -96,6 +96,7 @@ CALLS = [
     ["edit"],
     ["check"],
     ["doctor"],
+    ["drift"],
     ["create"],
     ["reset", "--yes"],
     ["wait", "--timeout", "0.1"],

@@ -41,6 +41,7 @@ TOPICS = {
     "adopting": Topic("a database that was there before", _GUIDE, "Adopting an existing database"),
     "deploys": Topic("start scripts, containers, pipelines, rights", "deploys.md", "Deploys"),
     "recovery": Topic("the way out, by exit code", "recovery.md", "Recovery"),
+    "drift": Topic("is the schema what the revisions make?", "drift.md", "Drift"),
     "recorded-runs": Topic(
         "record a pipeline's runs", "recorded-runs.md", "Record your pipeline's runs"
     ),

@@ -75,6 +75,7 @@ NOUNS = {
                 "seed": Entry("load a seed file in one transaction", "seed"),
             },
             "look": {
+                "drift": Entry("compare the database with what its revisions make", "drift"),
                 "show": Entry("show all that a revision says of itself", "files"),
                 "current": Entry("show the revisions that the database is at", "look"),
                 "history": Entry("list the revisions, as a graph on a terminal", "history"),

@@ -28,6 +28,7 @@ from work_data_hub.io.schema.run.dry_run import dry_run
 from work_data_hub.io.schema.run.sql_script import sql
 from work_data_hub.io.schema.run.take_back import plan_lost, redo, take_back, take_back_lost
 from work_data_hub.io.schema.snapshot.doctor import doctor
+from work_data_hub.io.schema.snapshot.drift import drift
 from work_data_hub.io.schema.snapshot.schema_record import read_status_with_schema
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ __all__ = [
     "current",
     "doctor",
     "downgrade",
+    "drift",
     "dry_run",
     "heads",
     "history",
