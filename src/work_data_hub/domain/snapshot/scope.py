@@ -15,9 +15,10 @@ from work_data_hub.domain.snapshot.ignored import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
-    from work_data_hub.domain.snapshot.schema import Snapshot
+    from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
+_VIEWS = ("view", "materialized view")
 
 
 class Ignored(NamedTuple):
@@ -68,6 +69,28 @@ def in_scope(wanted: Snapshot, found: Snapshot, rules: Sequence[Rule]) -> Compar
     left_out += [f"{name}: no revision decides on any" for name in undecided]
     kept = without_ignored(wanted, rules), without_ignored(ours, rules)
     return Compared(*kept, tuple(_ignored(wanted, ours, rules)), tuple(left_out))
+
+
+def other_views(wanted: Snapshot, found: Snapshot) -> dict[str, str]:
+    """Return the texts of views that are written otherwise than they should be, by name."""
+    return {
+        item.name: str(item.properties["definition"])
+        for key, item in found.by_key.items()
+        if item.kind in _VIEWS
+        and key in wanted.by_key
+        and item.properties["definition"] != wanted.by_key[key].properties["definition"]
+    }
+
+
+def with_views(snapshot: Snapshot, texts: Mapping[str, str]) -> Snapshot:
+    """Return a schema in which views have other texts."""
+
+    def written(item: SchemaObject) -> SchemaObject:
+        if item.kind not in _VIEWS or item.name not in texts:
+            return item
+        return replace(item, properties={**item.properties, "definition": texts[item.name]})
+
+    return mapped(snapshot, written)
 
 
 def _schemas(snapshot: Snapshot) -> set[str]:

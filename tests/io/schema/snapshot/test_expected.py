@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from work_data_hub.domain.snapshot.scope import with_views
 from work_data_hub.errors import HistoryError, MigrationFailedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.snapshot import expected
-from work_data_hub.io.schema.snapshot.expected import Wanted, expected_schema
+from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
 from work_data_hub.io.schema.snapshot.reader import read_schema
 
 if TYPE_CHECKING:
@@ -61,36 +62,36 @@ def test_it_is_what_an_upgrade_makes(ini: Path, database_url: URL, server: URL |
     for revision in ("20260101_0000", "20260101_0001"):
         migration_runner.upgrade(database_url, revision, alembic_ini=ini)
         wanted = Wanted(ini, engine, (revision,), server=server)
-        assert expected_schema(wanted) == live(database_url)
+        assert Expected(wanted).schema() == live(database_url)
 
 
 def test_of_no_revision_it_is_empty(ini: Path) -> None:
-    assert len(expected_schema(Wanted(ini, "sqlite", ()))) == 0
+    assert len(Expected(Wanted(ini, "sqlite", ())).schema()) == 0
 
 
 def test_it_is_built_once_for_each_content(ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     built: list[tuple[str, ...]] = []
     build = expected._built  # what is counted
 
-    def counted(wanted: Wanted) -> Snapshot:
+    def counted(wanted: Wanted, texts: dict[str, str] | None) -> dict[str, Any]:
         built.append(wanted.revisions)
-        return build(wanted)
+        return build(wanted, texts)
 
     monkeypatch.setattr(expected, "_built", counted)
     first, second = (Wanted(ini, "sqlite", (f"20260101_000{number}",)) for number in (0, 1))
-    assert names(expected_schema(first)) == names(expected_schema(first)) == {"orders"}
-    assert names(expected_schema(second)) == {"orders", "more"}
+    assert names(Expected(first).schema()) == names(Expected(first).schema()) == {"orders"}
+    assert names(Expected(second).schema()) == {"orders", "more"}
     assert len(built) == 2
 
     revision = next(ini.parent.rglob("20260101_0001_*.py"))
     revision.write_text(revision.read_text(encoding="utf-8").replace("more", "less"), "utf-8")
-    assert names(expected_schema(second)) == {"orders", "less"}
+    assert names(Expected(second).schema()) == {"orders", "less"}
     assert len(built) == 3
 
 
 def test_another_default_schema_has_what_has_no_schema(ini: Path, postgresql_url: URL) -> None:
     wanted = Wanted(ini, "postgresql", ("20260101_0000",), "Own", postgresql_url)
-    found = expected_schema(wanted)
+    found = Expected(wanted).schema()
     assert {item.name for item in found if item.kind == "table"} == {'"Own".orders'}
 
 
@@ -100,7 +101,7 @@ def test_neither_the_database_of_the_session_nor_its_class_is_that_of_what_is_th
     monkeypatch.setenv("ENVIRONMENT", "prod")
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     wanted = Wanted(ini, "postgresql", ("20260101_0000",), server=postgresql_url)
-    assert names(expected_schema(wanted)) == {"orders"}
+    assert names(Expected(wanted).schema()) == {"orders"}
 
 
 def test_a_revision_that_fails_there_is_named_and_nothing_is_kept(
@@ -108,7 +109,7 @@ def test_a_revision_that_fails_there_is_named_and_nothing_is_kept(
 ) -> None:
     failing = make_history([revision_body("raise ValueError('needs rows')\n")]) / "alembic.ini"
     with pytest.raises(MigrationFailedError, match=r"throw-away database.*needs rows") as failed:
-        expected_schema(Wanted(failing, "sqlite", ("20260101_0000",)))
+        Expected(Wanted(failing, "sqlite", ("20260101_0000",))).schema()
     assert failed.value.failed == "20260101_0000"
     assert failed.value.hint
     assert not [*own_cache.glob("schema-*")]
@@ -116,4 +117,29 @@ def test_a_revision_that_fails_there_is_named_and_nothing_is_kept(
 
 def test_a_revision_that_is_not_there_is_a_fault_of_the_history(ini: Path) -> None:
     with pytest.raises(HistoryError):
-        expected_schema(Wanted(ini, "sqlite", ("20990101_0000",)))
+        Expected(Wanted(ini, "sqlite", ("20990101_0000",))).schema()
+
+
+def test_both_sides_are_as_one_server_writes_them(
+    ini: Path, postgresql_url: URL, make_postgresql_url: Callable[[], URL]
+) -> None:
+    revision = next(ini.parent.rglob("20260101_0000_*.py"))
+    view = "op.execute('CREATE VIEW seen AS SELECT id FROM orders WHERE id > 1')"
+    text = revision.read_text(encoding="utf-8").replace(
+        "\n\n\ndef down", f"\n    {view}\n\n\ndef down"
+    )
+    revision.write_text(text, encoding="utf-8")
+    migration_runner.upgrade(postgresql_url, alembic_ini=ini)
+    wanted = Wanted(ini, "postgresql", ("20260101_0001",), server=make_postgresql_url())
+    # As another major may write it.
+    spelt = {"public.seen": "SELECT orders.id FROM public.orders WHERE (orders.id > 1)"}
+    other = with_views(live(postgresql_url), spelt)
+    for is_within_a_run in (False, True):
+        built, same = Expected(wanted, is_within_a_run=is_within_a_run).beside(other)
+        assert same == built == live(postgresql_url)
+
+    another = with_views(live(postgresql_url), {"public.seen": "SELECT id FROM public.orders"})
+    built, changed = Expected(wanted).beside(another)
+    assert changed != built
+    broken = with_views(live(postgresql_url), {"public.seen": "SELECT id FROM public.gone"})
+    assert Expected(wanted).beside(broken)[1] == broken

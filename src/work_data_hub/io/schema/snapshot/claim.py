@@ -9,7 +9,7 @@ from work_data_hub.domain.snapshot.difference import EXTRA, Difference, differen
 from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.ephemeral.scratch import existing_server
-from work_data_hub.io.schema.snapshot.expected import Wanted, expected_within_a_run
+from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
 from work_data_hub.io.schema.snapshot.reader import read_schema
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
@@ -38,8 +38,8 @@ def lacking(view: DatabaseView, revisions: Sequence[str]) -> list[Difference]:
         server = existing_server(None)
         default_schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar())
     ini = None if view.ini is None else Path(view.ini)
-    wanted = expected_within_a_run(Wanted(ini, engine, tuple(revisions), default_schema, server))
-    sides = as_programs_see_it(wanted), as_programs_see_it(read_schema(connection))
-    compared = in_scope(*sides, rules)
+    wanted = Wanted(ini, engine, tuple(revisions), default_schema, server)
+    built, live = Expected(wanted, is_within_a_run=True).beside(read_schema(connection))
+    compared = in_scope(as_programs_see_it(built), as_programs_see_it(live), rules)
     found = differences(compared.wanted, compared.found)
     return [difference for difference in found if difference.change != EXTRA]

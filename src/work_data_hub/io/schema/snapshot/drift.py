@@ -89,13 +89,13 @@ def drift(
     # Imported for those who ask: whoever runs revisions need not wait for it.
     from work_data_hub.domain.snapshot.mending import mends
     from work_data_hub.io.schema.ephemeral.scratch import existing_server
-    from work_data_hub.io.schema.snapshot.expected import Wanted, expected_schema
+    from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
 
     rules = rules_of(project_files.meant(alembic_ini))
     live = commands.seen(partial(_read, revision=revision), database_url, alembic_ini)
     on = existing_server(server) if live.engine == "postgresql" else None
     wanted = Wanted(alembic_ini, live.engine, live.revisions, live.default_schema, on)
-    compared = in_scope(expected_schema(wanted), live.schema, rules)
+    compared = in_scope(*Expected(wanted).beside(live.schema), rules)
     mended = tuple(mends(compared.wanted, compared.found))
     what = live.database, live.engine, live.revisions
     return Drift(*what, mended, compared.ignored, compared.left_out)

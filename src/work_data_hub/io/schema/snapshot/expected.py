@@ -6,9 +6,10 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from work_data_hub.domain.snapshot.schema import FORMAT, Snapshot
+from work_data_hub.domain.snapshot.scope import other_views, with_views
 from work_data_hub.errors import MigrationFailedError, MissingError
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
@@ -18,10 +19,13 @@ from work_data_hub.io.schema.ephemeral.content import key_of
 from work_data_hub.io.schema.ephemeral.postgres_binaries import cache_folder, prepare_postgres
 from work_data_hub.io.schema.ephemeral.scratch import scratch_file, scratch_postgres
 from work_data_hub.io.schema.revisions import project_files, script_locations
+from work_data_hub.io.schema.snapshot import postgresql
 from work_data_hub.io.schema.snapshot.reader import read_schema
 from work_data_hub.patience import told_if_slow
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.engine import URL
 
 _KEPT = 32
@@ -49,50 +53,81 @@ class Wanted(NamedTuple):
     server: URL | None = None
 
 
-def expected_schema(wanted: Wanted) -> Snapshot:
-    """Return the schema that the revisions make; it is built once for each content of the project.
+class Expected:
+    """What the revisions make, built in a throw-away database once for each content of the project.
 
     Files that a revision reads beside those of the migrations' folders do not count as content.
 
-    Raises:
-        MigrationFailedError: a revision failed on the throw-away database.
-        MissingError: there is no server to build it on.
-        WorkDataHubError: as ``migration_runner.upgrade``.
+    Args:
+        wanted: which schema.
+        is_within_a_run: whether Alembic is at work already, which is through globals of its
+            modules: what is not built yet is then built by a process of its own.
     """
-    if not wanted.revisions:
-        return Snapshot(wanted.engine, ())
 
-    def build(folder: Path) -> None:
-        built = json.dumps(_built(wanted).as_data(), ensure_ascii=False)
-        (folder / _FILE).write_text(built, encoding="utf-8")
+    def __init__(self, wanted: Wanted, *, is_within_a_run: bool = False) -> None:
+        self._wanted = wanted
+        self._is_within_a_run = is_within_a_run
 
-    return _read(built_once(cache_folder(), _name(wanted), build, at_most=_KEPT))
+    def beside(self, live: Snapshot) -> tuple[Snapshot, Snapshot]:
+        """Return the expected and the live schema, both as one server writes them.
+
+        Two majors of PostgreSQL write some views otherwise, whatever they were made of.
+
+        Raises:
+            WorkDataHubError: as ``schema``.
+        """
+        expected = self.schema()
+        texts = other_views(expected, live)
+        return expected, with_views(live, self.views(texts)) if texts else live
+
+    def schema(self) -> Snapshot:
+        """Return the expected schema.
+
+        Raises:
+            MigrationFailedError: a revision failed on the throw-away database.
+            MissingError: there is no server to build it on; or, within a run, it could not be
+                built for whatever reason.
+            WorkDataHubError: as ``migration_runner.upgrade``.
+        """
+        if not self._wanted.revisions:
+            return Snapshot(self._wanted.engine, ())
+        return Snapshot.from_data(self._kept("schema", None))
+
+    def views(self, texts: Mapping[str, str]) -> dict[str, str]:
+        """Return views as the server writes them; one that it cannot make is left out.
+
+        Args:
+            texts: by the view's name.
+
+        Raises:
+            WorkDataHubError: as ``schema``.
+        """
+        found: dict[str, str] = self._kept("views", dict(texts))
+        return found
+
+    def _kept(self, kind: str, texts: dict[str, str] | None) -> Any:
+        name = f"{kind}-{_key(self._wanted, json.dumps(texts, sort_keys=True))}"
+
+        def build(folder: Path) -> None:
+            built = json.dumps(_built(self._wanted, texts), ensure_ascii=False)
+            (folder / _FILE).write_text(built, encoding="utf-8")
+
+        folder = find(cache_folder(), name)
+        if folder is None and self._is_within_a_run:
+            _build_elsewhere(self._wanted, texts)
+            folder = find(cache_folder(), name)
+            if folder is None:
+                raise MissingError(
+                    f"what {', '.join(self._wanted.revisions)} makes was built, and is gone",
+                    hint="set TMPDIR to a folder that nobody cleans meanwhile",
+                )
+        elif folder is None:
+            folder = built_once(cache_folder(), name, build, at_most=_KEPT)
+        return json.loads((folder / _FILE).read_text(encoding="utf-8"))
 
 
-def expected_within_a_run(wanted: Wanted) -> Snapshot:
-    """Return the same where Alembic is at work already, which is through globals of its modules.
-
-    What is not built yet is built by a process of its own.
-
-    Raises:
-        MissingError: it could not be built, for whatever reason.
-    """
-    if not wanted.revisions:
-        return Snapshot(wanted.engine, ())
-    name = _name(wanted)
-    if find(cache_folder(), name) is None:
-        _build_elsewhere(wanted)
-    found = find(cache_folder(), name)
-    if found is None:
-        raise MissingError(
-            f"what {', '.join(wanted.revisions)} makes was built, and is gone",
-            hint="set TMPDIR to a folder that nobody cleans meanwhile",
-        )
-    return _read(found)
-
-
-def _build_elsewhere(wanted: Wanted) -> None:
-    asked = {**wanted._asdict(), "section": script_locations.section.get()}
+def _build_elsewhere(wanted: Wanted, texts: dict[str, str] | None) -> None:
+    asked = {**wanted._asdict(), "section": script_locations.section.get(), "texts": texts}
     # It asks the environment for it too: a URL with a password is handed to nobody.
     del asked["server"]
     asked["alembic_ini"] = wanted.alembic_ini and str(wanted.alembic_ini)
@@ -107,22 +142,13 @@ def _build_elsewhere(wanted: Wanted) -> None:
         raise MissingError(f"what the revisions make cannot be told: {message}", hint=hint)
 
 
-def _read(folder: Path) -> Snapshot:
-    return Snapshot.from_data(json.loads((folder / _FILE).read_text(encoding="utf-8")))
-
-
-def _name(wanted: Wanted) -> str:
-    return f"schema-{_key(wanted)}"
-
-
-def _key(wanted: Wanted) -> str:
+def _key(wanted: Wanted, texts: str) -> str:
     ini = project_files.meant(wanted.alembic_ini)
     options = script_locations.read_options(str(ini), None)
     scripts = script_locations.script_folder(options)
     folders = [Path(each) for each in (scripts, *script_locations.version_folders(options))]
-    circumstances = (f"{FORMAT}", wanted.engine, _server(wanted), wanted.default_schema)
-    section = script_locations.section.get()
-    return key_of((ini,), folders, (*circumstances, section, *sorted(wanted.revisions)))
+    place = wanted.engine, _server(wanted), wanted.default_schema, script_locations.section.get()
+    return key_of((ini,), folders, (f"{FORMAT}", *place, *sorted(wanted.revisions), texts))
 
 
 def _server(wanted: Wanted) -> str:
@@ -135,7 +161,8 @@ def _server(wanted: Wanted) -> str:
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
 
 
-def _built(wanted: Wanted) -> Snapshot:
+def _built(wanted: Wanted, texts: dict[str, str] | None) -> dict[str, Any]:
+    """Build it; return the schema, or views as it writes them, as plain data."""
     is_file = wanted.engine == "sqlite"
     with scratch_file() if is_file else scratch_postgres(wanted.server) as url:
         if not is_file and wanted.default_schema != _DEFAULT_SCHEMA:
@@ -144,7 +171,9 @@ def _built(wanted: Wanted) -> Snapshot:
             for revision in wanted.revisions:
                 _upgrade(wanted, url, revision)
         with connect(url, read_only=True) as connection:
-            return read_schema(connection)
+            if texts is None:
+                return read_schema(connection).as_data()
+            return postgresql.views_as_written(connection, texts)
 
 
 def _upgrade(wanted: Wanted, url: URL, revision: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from work_data_hub.errors import WorkDataHubError
 from work_data_hub.io.schema.ephemeral.scratch import existing_server
 from work_data_hub.io.schema.revisions import script_locations
-from work_data_hub.io.schema.snapshot.expected import Wanted, expected_schema
+from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
 
 
 def main() -> int:
@@ -20,7 +20,11 @@ def main() -> int:
     try:
         server = existing_server(None) if engine == "postgresql" else None
         place = asked["default_schema"], server
-        expected_schema(Wanted(ini and Path(ini), engine, tuple(asked["revisions"]), *place))
+        wanted = Wanted(ini and Path(ini), engine, tuple(asked["revisions"]), *place)
+        if asked["texts"] is None:
+            Expected(wanted).schema()
+        else:
+            Expected(wanted).views(asked["texts"])
     except WorkDataHubError as error:
         sys.stdout.write(f"{error.message}\n{error.hint}\n")
         return 1

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from work_data_hub.domain.snapshot.postgresql_text import canonical
 from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
@@ -13,13 +16,14 @@ from work_data_hub.io.schema.snapshot import postgresql_standing as standing
 from work_data_hub.io.schema.snapshot.postgresql_reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.snapshot.schema import Value
 
 _REPLICA_IDENTITIES = {"n": "nothing", "f": "full", "i": "an index"}
+_LITERAL = {"no_parameters": True}
 _PLAIN = {
     "search_path": "",
     "quote_all_identifiers": "off",
@@ -61,6 +65,25 @@ def consistent(connection: Connection) -> Iterator[None]:
     with connection.begin():
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         yield
+
+
+def views_as_written(connection: Connection, texts: Mapping[str, str]) -> dict[str, str]:
+    """Return views as this server writes them; one that it cannot make is left out.
+
+    Args:
+        connection: to a database that has what the views read, and is thrown away.
+        texts: by the view's name.
+    """
+    written = {}
+    with _plain_session(connection):
+        for name, text in texts.items():
+            with suppress(sa.exc.DBAPIError), connection.begin_nested() as made:
+                execute = partial(connection.exec_driver_sql, execution_options=_LITERAL)
+                execute(f"CREATE TEMPORARY VIEW written AS {text}")
+                found = execute("SELECT pg_get_viewdef('pg_temp.written'::regclass)").scalar_one()
+                written[name] = canonical(found)
+                made.rollback()
+    return written
 
 
 @contextmanager
