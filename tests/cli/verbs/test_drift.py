@@ -104,6 +104,28 @@ def test_a_database_below_head_is_held_to_its_own_revision(
     assert (said.exit_code, said.out.count("20260101_0000")) == (0, 1)
 
 
+def test_it_says_what_it_looks_like_most(wdh: Callable[..., Any], project: Path, url: URL) -> None:
+    execute(url, "DROP TABLE more")
+    said = wdh("drift", "--closest", url=url, project=project)
+    assert "\nit is what 20260101_0000 makes\n" in said.out
+
+    execute(url, "DROP INDEX orders_by_note", "CREATE TABLE stray (id INTEGER)")
+    said = wdh("drift", "--closest", url=url, project=project)
+    assert (
+        "\nit looks most like 20260101_0000: 1 of its objects are missing or other, 2" in said.out
+    )
+    closest = wdh("drift", "--closest", "--json", url=url, project=project).data["closest"]
+    assert closest == {"revision": "20260101_0000", "missing": 1, "extra": 2}
+
+    execute(url, "DROP TABLE stray", "DROP TABLE orders")
+    said = wdh("drift", "--closest", url=url, project=project)
+    assert "\nit is what base makes\n" in said.out
+    assert (
+        wdh("drift", "base", "--closest", "--json", url=url, project=project).data["closest"]
+        is None
+    )
+
+
 @pytest.mark.parametrize("revision", ["20260101_0000", "20260101_00", "base"])
 def test_it_may_be_held_to_another_revision(
     wdh: Callable[..., Any], project: Path, url: URL, revision: str

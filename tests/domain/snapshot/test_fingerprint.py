@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from work_data_hub.domain.snapshot.fingerprint import fingerprint_of
+from work_data_hub.domain.snapshot.fingerprint import Likeness, closest, fingerprint_of, parts_of
 from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 
 ORDERS = SchemaObject("table", "public.orders", {}, "", "public.orders")
@@ -46,6 +46,19 @@ def test_what_is_another_or_gone_counts_with_its_table(after: list[SchemaObject]
 
 def test_what_is_lost_is_counted_by_object() -> None:
     assert lost([ORDERS, ID, NAME, MOOD], []) == 2
+
+
+def test_of_several_that_are_as_close_the_newest_counts() -> None:
+    found = parts_of(Snapshot("postgresql", [ORDERS, ID]))
+    assert closest({"1": found, "2": found, "3": ""}, found) == Likeness("2", 0, 0)
+    assert closest({}, found) == Likeness("base", 0, 2)
+
+
+def test_a_column_that_is_another_makes_no_other_table_of_it() -> None:
+    wanted = parts_of(Snapshot("postgresql", [ORDERS, ID, NAME]))
+    other = replace(NAME, properties={"type": "integer"})
+    found = parts_of(Snapshot("postgresql", [ORDERS, ID, other, MOOD]))
+    assert closest({"1": "", "2": wanted}, found) == Likeness("2", 1, 2)
 
 
 def test_two_formats_say_nothing_about_each_other() -> None:

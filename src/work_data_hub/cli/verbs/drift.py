@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from work_data_hub.domain.finding import Finding
+    from work_data_hub.domain.snapshot.fingerprint import Likeness
     from work_data_hub.domain.snapshot.mending import Mend
     from work_data_hub.domain.snapshot.scope import Ignored
     from work_data_hub.io.schema.snapshot.drift import Drift
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     ),
     argument("--format", choices=("text", "markdown", "github"), default="text"),
     argument(
+        "--closest",
+        action="store_true",
+        help="where it differs, say which revision it looks like most (builds each once)",
+    ),
+    argument(
         "--server",
         metavar="URL",
         help="a PostgreSQL server to build the expected schema on; default:"
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     examples=(
         "wdh db drift",
         "wdh db drift head   # before a stamp: does it look like that?",
+        "wdh db drift --closest   # else like what?",
         "wdh db drift --quiet > mend.sql   # what ends it; read it before you run it",
         "wdh db drift --format github   # annotations for GitHub Actions",
     ),
@@ -46,7 +53,11 @@ def drift(call: Namespace) -> Answer:
 
     ini = project_config.find(call.config)
     found = migration_runner.drift(
-        call.database_url, call.revision, server=call.server, alembic_ini=ini
+        call.database_url,
+        call.revision,
+        closest=call.closest,
+        server=call.server,
+        alembic_ini=ini,
     )
     written = {"text": _lines, "markdown": _markdown, "github": _annotations}[call.format]
     return Answer(
@@ -62,6 +73,8 @@ def _lines(found: Drift) -> Iterator[str]:
     for mend in found.mends:
         yield f"\n{mend.difference}"
         yield from (indent(line, "    ") for line in _statements(mend))
+    if found.closest is not None:
+        yield f"\n{_closest(found.closest)}"
     for ignored in found.ignored:
         yield f"ignored: {_ignored(ignored)}"
     for line in found.left_out:
@@ -74,6 +87,15 @@ def _verdict(found: Drift) -> str:
         return f"is {made}"
     count = len(found.mends)
     return f"is not {made}: {count} difference{'s' * (count > 1)}"
+
+
+def _closest(alike: Likeness) -> str:
+    if not alike.distance:
+        return f"it is what {alike.revision} makes"
+    return (
+        f"it looks most like {alike.revision}: {alike.missing} of its objects are missing or other,"
+        f" {alike.extra} are more or other"
+    )
 
 
 def _script(found: Drift) -> Iterator[str]:
@@ -104,6 +126,8 @@ def _markdown(found: Drift) -> Iterator[str]:
     for mend in found.mends:
         yield f"\n- {mend.difference}\n"
         yield from ("  ```sql", *(indent(line, "  ") for line in _statements(mend)), "  ```")
+    if found.closest is not None:
+        yield f"\n{_closest(found.closest)}."
     more = [f"ignored: {_ignored(each)}" for each in found.ignored]
     more += [f"not compared: {line}" for line in found.left_out]
     if more:
@@ -139,6 +163,7 @@ def _data(found: Drift) -> dict[str, Any]:
             for each in found.ignored
         ],
         "not_compared": list(found.left_out),
+        "closest": None if found.closest is None else found.closest._asdict(),
     }
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.domain.snapshot.schema import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 
@@ -46,7 +46,46 @@ class Fingerprint(NamedTuple):
             return None
         if self.whole == now.whole:
             return 0
-        return len({*_digests(self)} - {*_digests(now)})
+        return len({*_digests(self.parts)} - {*_digests(now.parts)})
+
+
+class Likeness(NamedTuple):
+    """How alike a schema is to what a revision makes.
+
+    Attributes:
+        revision: which; ``base`` is an empty schema.
+        missing: how many objects that it makes are not there, or are another.
+        extra: how many are there that it does not make, or makes otherwise.
+    """
+
+    revision: str
+    missing: int
+    extra: int
+
+    @property
+    def distance(self) -> int:
+        """How far they are from each other."""
+        return self.missing + self.extra
+
+
+def parts_of(schema: Snapshot) -> str:
+    """Return eight digits for each object: finer than what a fingerprint has of a table."""
+    return "".join(sorted(_sha256(_text(item))[:_DIGITS] for item in schema))
+
+
+def closest(made: Mapping[str, str], found: str) -> Likeness:
+    """Return what a schema looks like most; of several the newest.
+
+    Args:
+        made: ``parts_of`` what each revision makes, the oldest first.
+        found: of the schema, with the same left out.
+    """
+    there = {*_digests(found)}
+    alike = [Likeness("base", 0, len(there))]
+    for revision, parts in made.items():
+        wanted = {*_digests(parts)}
+        alike.append(Likeness(revision, len(wanted - there), len(there - wanted)))
+    return min(reversed(alike), key=lambda each: each.distance)
 
 
 def fingerprint_of(schema: Snapshot, left_out: Iterable[str] = ()) -> Fingerprint:
@@ -79,8 +118,7 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _digests(fingerprint: Fingerprint) -> list[str]:
-    parts = fingerprint.parts
+def _digests(parts: str) -> list[str]:
     return [parts[start : start + _DIGITS] for start in range(0, len(parts), _DIGITS)]
 
 

@@ -73,9 +73,9 @@ def test_it_is_built_once_for_each_content(ini: Path, monkeypatch: pytest.Monkey
     built: list[tuple[str, ...]] = []
     build = expected._built  # what is counted
 
-    def counted(wanted: Wanted, texts: dict[str, str] | None) -> dict[str, Any]:
+    def counted(wanted: Wanted, *asked: Any) -> dict[str, Any]:
         built.append(wanted.revisions)
-        return build(wanted, texts)
+        return build(wanted, *asked)
 
     monkeypatch.setattr(expected, "_built", counted)
     first, second = (Wanted(ini, "sqlite", (f"20260101_000{number}",)) for number in (0, 1))

