@@ -7,6 +7,7 @@ from bookshop_tables import authors, books
 from work_data_hub.testing.checks import (  # noqa: F401
     test_every_revision_goes_up_down_and_up_again,
     test_models_equal_migrations,
+    test_models_make_what_the_migrations_make,
     test_no_revision_imports_application_code,
     test_there_is_a_single_head,
     test_upgrade_from_each_past_revision_keeps_the_rows,

@@ -2,126 +2,34 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 import subprocess
-import textwrap
 from typing import TYPE_CHECKING
 
 import pytest
-
-import work_data_hub
+from tests.testing.checked_project import (
+    ADD,
+    CREATE,
+    FIRST,
+    HANDS_OVER,
+    INI,
+    NAME_AGAIN,
+    OF_ITS_OWN,
+    ON_POSTGRESQL,
+    ON_SQLITE,
+    REMOVE,
+    SECOND,
+    SWITCHED_ON,
+    TABLE,
+    TABLES,
+    UNDO_TABLE,
+    WITHOUT_TABLES,
+    statements,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from work_data_hub.testing.databases import MigratedDatabases
-
-    Check = Callable[..., pytest.RunResult]
-
-SWITCHED_ON = "from work_data_hub.testing.checks import *  # noqa: F403\n"
-INI = """
-[alembic]
-script_location = %(here)s/migrations
-prepend_sys_path = %(here)s
-path_separator = os
-revision_environment = true
-"""
-HANDS_OVER = """
-from alembic import context
-from tables import metadata
-from work_data_hub.io.schema.environment import run
-
-run(context, target_metadata=metadata)
-"""
-WITHOUT_TABLES = HANDS_OVER.replace("target_metadata=metadata", "")
-OF_ITS_OWN = """
-import sqlalchemy as sa
-from alembic import context
-from tables import metadata
-
-engine = sa.create_engine(context.config.get_main_option("sqlalchemy.url"), poolclass=sa.NullPool)
-with engine.connect() as connection:
-    context.configure(
-        connection=connection,
-        target_metadata=metadata,
-        version_table="our_versions",
-        transaction_per_migration=True,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-"""
-TABLES = """
-import sqlalchemy as sa
-
-metadata = sa.MetaData()
-sa.Table(
-    "items",
-    metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", sa.String(50)),
-    sa.Column("size", sa.Integer),
-)
-sa.Table("marks", metadata, sa.Column("mark", sa.Integer))
-"""
-SEEDS = "INSERT INTO items (id, name) VALUES (1, 'one'), (2, 'two');INSERT INTO marks VALUES (7);"
-FIRST, SECOND = "20260101_0000", "20260101_0001"
-CREATE = (
-    "op.create_table('items', sa.Column('id', sa.Integer, primary_key=True),"
-    " sa.Column('name', sa.String(50)))\n"
-    "op.create_table('marks', sa.Column('mark', sa.Integer))"
-)
-DROP = "op.drop_table('marks')\nop.drop_table('items')"
-ADD = "op.add_column('items', sa.Column('size', sa.Integer))"
-REMOVE = "op.drop_column('items', 'size')"
-NAME_AGAIN = "op.add_column('items', sa.Column('name', sa.String(50)))"
-ON_SQLITE = "--wdh-engine=sqlite"
-ON_POSTGRESQL = "--wdh-engine=postgresql"
-TABLE = "CREATE TABLE more (a INT)"
-UNDO_TABLE = "op.drop_table('more')"
-
-
-class Project:
-    """A project in pytest's own folder: sound, until a test breaks it."""
-
-    def __init__(self, pytester: pytest.Pytester) -> None:
-        self.folder = pytester.path
-        self.write("alembic.ini", INI)
-        self.write("tables.py", TABLES)
-        self.write("seeds.sql", SEEDS)
-        self.write("migrations/env.py", HANDS_OVER)
-        self.write("test_migrations.py", SWITCHED_ON)
-        self.revision(FIRST, None, CREATE, DROP)
-        self.revision(SECOND, FIRST, ADD, REMOVE)
-
-    def write(self, name: str, text: str) -> None:
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-
-    def revision(
-        self,
-        id_: str,
-        below: str | tuple[str, ...] | None,
-        upgrade: str = "pass",
-        downgrade: str = "pass",
-        *,
-        depends_on: str | None = None,
-        name: str = "",
-    ) -> None:
-        text = (
-            f"import sqlalchemy as sa\nfrom alembic import op\n\nrevision = {id_!r}\n"
-            f"down_revision = {below!r}\ndepends_on = {depends_on!r}\n\n\n"
-            f"def upgrade():\n{textwrap.indent(upgrade, '    ')}\n\n\n"
-            f"def downgrade():\n{textwrap.indent(downgrade, '    ')}\n"
-        )
-        self.write(f"migrations/versions/{name or f'{id_}_step.py'}", text)
-
-
-def statements(sql: str) -> str:
-    """Return the body of a direction that executes some statements, one a line."""
-    return "\n".join(f"op.execute({line!r})" for line in sql.splitlines()) or "pass"
+    from tests.testing.checked_project import Check, Project
 
 
 def commit(folder: Path) -> None:
@@ -131,43 +39,12 @@ def commit(folder: Path) -> None:
         subprocess.run(["git", *command], cwd=folder, check=True)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _every_module() -> None:
-    """What a run in this process imports is taken back; what stayed would know other classes."""
-    for module in pkgutil.walk_packages(work_data_hub.__path__, "work_data_hub."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
-
-
-@pytest.fixture
-def project(pytester: pytest.Pytester) -> Project:
-    return Project(pytester)
-
-
-@pytest.fixture
-def check(
-    pytester: pytest.Pytester,
-    postgresql_databases: MigratedDatabases,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Check:
-    """Run the checks of those names on both engines, on the server that is running here."""
-    server = postgresql_databases.server.render_as_string(hide_password=False)
-    monkeypatch.setenv("WDH_TEST_DATABASE_URI", server)
-
-    def run(names: str = "", *more: str, seeds: bool = True) -> pytest.RunResult:
-        given = ["--wdh-seeds", "seeds.sql", *more] if seeds else more
-        options = ["-p", "no:cacheprovider", "-k", names, "--wdh-engine", "both"]
-        return pytester.runpytest_inprocess(*options, *given)  # the last of an option counts
-
-    return run
-
-
 @pytest.mark.parametrize("env", [HANDS_OVER, OF_ITS_OWN], ids=["handing over", "of its own"])
 def test_a_sound_project_passes_every_check_on_both_engines(
     project: Project, check: Check, env: str
 ) -> None:
     project.write("migrations/env.py", env)
-    check().assert_outcomes(passed=9)
+    check().assert_outcomes(passed=11)
 
 
 def test_two_heads_are_named(project: Project, check: Check) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "test_every_revision_goes_up_down_and_up_again",
     "test_models_equal_migrations",
+    "test_models_make_what_the_migrations_make",
     "test_names_follow_the_rule",
     "test_no_revision_imports_application_code",
     "test_there_is_a_single_head",
@@ -107,6 +108,25 @@ def test_models_equal_migrations(wdh_project: Project, migrated_database: URL) -
             "the migrated database differs from the models",
             wdh_project.check(migrated_database),
             hint='alembic revision --autogenerate -m "..." writes the revision that is missing',
+        )
+
+
+def test_models_make_what_the_migrations_make(
+    wdh_project: Project, migrated_database: URL, migrated_databases: MigratedDatabases
+) -> None:
+    """What `metadata.create_all` makes is what the migrations made of the same tables.
+
+    So differences are found that `alembic check` cannot see: in a CHECK, a default, a primary
+    key, a comment, the labels of an enum, or how an index is built.
+    """
+    from work_data_hub.testing.models import compare_models
+
+    with _in_short():
+        _none_of(
+            "the migrations made something else than the models make",
+            [*map(str, compare_models(wdh_project, migrated_database, migrated_databases.fresh))],
+            hint="write the revision that is missing, correct the models, or excuse it:"
+            " wdh_models_excused",
         )
 
 

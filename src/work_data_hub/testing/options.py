@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
+from work_data_hub.domain.snapshot.ignored import parse_rules
 from work_data_hub.errors import UsageError
 from work_data_hub.redaction import without_secrets
 from work_data_hub.testing.choice import AT_MOST, Choice, parse_excuses
@@ -13,6 +14,7 @@ from work_data_hub.testing.choice import AT_MOST, Choice, parse_excuses
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from work_data_hub.domain.snapshot.ignored import Rule
     from work_data_hub.testing.databases import Wanted
     from work_data_hub.testing.project import Project
 
@@ -42,6 +44,8 @@ def add_options(parser: pytest.Parser) -> None:
     add("seeds", "an SQL file to load after the migrations; may be repeated", default="none",
         metavar="FILE", action="append", ini="linelist")  # fmt: skip
     add("excused", "REVISION: why it is not taken back by the checks; may be repeated",
+        default="none", metavar="LINE", action="append", ini="linelist")  # fmt: skip
+    add("models-excused", "KIND PATTERN: why models and migrations differ in it; may be repeated",
         default="none", metavar="LINE", action="append", ini="linelist")  # fmt: skip
     add("checked", "how many of the revisions that the main branch has are checked, or all",
         default=f"{AT_MOST}", metavar="COUNT")  # fmt: skip
@@ -73,6 +77,7 @@ class Options:
         try:
             assert self._checked() != 0
             assert "" not in self.excuses
+            assert None not in self.models_excused
         except UsageError as error:
             raise pytest.UsageError(f"{error.message}; {error.hint}") from None
 
@@ -95,6 +100,15 @@ class Options:
         """
         return parse_excuses(self._given("excused") or [])
 
+    @property
+    def models_excused(self) -> tuple[Rule, ...]:
+        """What models and migrations may make differently.
+
+        Raises:
+            UsageError: a line has no reason, or names no kind that there is.
+        """
+        return tuple(parse_rules(self._given("models_excused") or [], "wdh_models_excused"))
+
     def project(self) -> Project:
         """Return the project that is tested.
 
@@ -106,7 +120,8 @@ class Options:
         alembic_ini = self._path("config", self._given("config") or "alembic.ini")
         seeds = self._given("seeds") or []
         choice = Choice(self.excuses, self._checked())
-        return Project(alembic_ini, tuple(self._path("seeds", seed) for seed in seeds), choice)
+        paths = tuple(self._path("seeds", seed) for seed in seeds)
+        return Project(alembic_ini, paths, choice, self.models_excused)
 
     def wanted(self, engine: EngineName, folder: Path) -> Wanted:
         """Return what databases are wanted on an engine; SQLite's files are put in the folder.

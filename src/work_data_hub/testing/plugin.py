@@ -77,9 +77,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say which revisions are excused, and why."""
-    excuses = config.stash[_SESSION].options.excuses
-    return [f"not taken back: {revision}: {reason}" for revision, reason in excuses.items()]
+    """Say what is excused, and why."""
+    options = config.stash[_SESSION].options
+    return [
+        *(f"not taken back: {revision}: {reason}" for revision, reason in options.excuses.items()),
+        *(f"not as the models: {rule}: {rule.reason}" for rule in options.models_excused),
+    ]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.difference import differences
 from work_data_hub.errors import MigrationFailedError, WorkDataHubError
-from work_data_hub.io.schema.engine import connect
-from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.reader import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -51,7 +50,7 @@ def round_trip(
                 continue
             try:
                 walk.up_to(position)
-                before = _schema(walk.url)
+                before = schema_of(walk.url)
                 walk.up_to(position + 1)
             except MigrationFailedError as error:  # nothing above it can be reached
                 faults.append(error)
@@ -98,14 +97,14 @@ class _Walk:
 def _down_and_up_again(
     project: Project, url: URL, revision: RevisionInfo, before: Snapshot
 ) -> None:
-    upgraded = _schema(url)
+    upgraded = schema_of(url)
     with failing_as(revision, "the downgrade failed"):
         project.take_back(url, revision)
-    after = differences(before, _schema(url))
+    after = differences(before, schema_of(url))
     refuse(revision, "after upgrade and downgrade the schema is another", _UNDO, after)
     with failing_as(revision, "the second upgrade failed"):
         project.upgrade(url, revision.revision)
-    again = differences(upgraded, _schema(url))
+    again = differences(upgraded, schema_of(url))
     refuse(revision, "the second upgrade gives another schema", _UNDO, again)
 
 
@@ -158,9 +157,3 @@ def refuse(revision: RevisionInfo, fault: str, hint: str, found: Iterable[object
         for line in lines:
             error.add_note(str(line))
         raise error
-
-
-def _schema(url: URL) -> Snapshot:
-    """Read all of it; nobody else is at work in a throw-away database."""
-    with connect(url, read_only=True) as connection:
-        return read_schema(connection)

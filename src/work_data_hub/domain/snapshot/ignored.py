@@ -56,30 +56,34 @@ class Rule(NamedTuple):
         return f"{said.replace(' ', '-')} {self.pattern}"
 
 
-def parse_rules(lines: Iterable[str]) -> list[Rule]:
+def parse_rules(lines: Iterable[str], option: str = IGNORE) -> list[Rule]:
     """Return the rules of lines such as ``table dbt_*: dbt makes them``.
 
     A kind is written with hyphens (``foreign-key``), and may have a property behind a dot
     (``*.comment``). Empty lines do not count.
 
+    Args:
+        lines: one for each rule.
+        option: that has them, for people.
+
     Raises:
         UsageError: a line has no pattern or no reason, or names no kind that there is.
     """
-    return [_rule(line.strip()) for line in lines if line.strip()]
+    return [_rule(line.strip(), option) for line in lines if line.strip()]
 
 
-def _rule(line: str) -> Rule:
+def _rule(line: str, option: str) -> Rule:
     what, _, reason = (part.strip() for part in line.partition(": "))
     said, _, pattern = (part.strip() for part in what.partition(" "))
     kind, _, name = said.replace("-", " ").partition(".")
     if not pattern or not reason:
         raise UsageError(
-            f"{IGNORE} has the line {line!r}, which is no rule with a reason",
+            f"{option} has the line {line!r}, which is no rule with a reason",
             hint="write KIND PATTERN: REASON, such as `table dbt_*: dbt makes them`",
         )
     if kind not in (_ANY, *KINDS):
         kinds = ", ".join(sorted(each.replace(" ", "-") for each in KINDS))
-        raise UsageError(f"{IGNORE} has {kind!r}, which is no kind", hint=f"one of {kinds}, or *")
+        raise UsageError(f"{option} has {kind!r}, which is no kind", hint=f"one of {kinds}, or *")
     return Rule(kind, name, pattern, reason)
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.record.record import is_version_table
-from work_data_hub.io.schema.engine import driver_connection
+from work_data_hub.io.schema.engine import connect, driver_connection
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from sqlalchemy.engine import Connection
+    from sqlalchemy.engine import URL, Connection
 
     from work_data_hub.domain.snapshot.schema import Snapshot
 
@@ -39,6 +39,16 @@ def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapsh
         found = postgresql.read(connection, without)
     versions = _version_tables(found)
     return found.without(lambda item: item.name in versions) if versions else found
+
+
+def schema_of(url: URL) -> Snapshot:
+    """Return the same of a throw-away database, where nobody else is at work.
+
+    Raises:
+        DatabaseUnavailableError: it does not answer.
+    """
+    with connect(url, read_only=True) as connection:
+        return read_schema(connection)
 
 
 def _version_tables(found: Snapshot) -> set[str]:
