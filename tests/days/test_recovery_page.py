@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from tests.checkups import execute
 from tests.days.day import Person, Said, create, schema
 
 from work_data_hub.io.schema.engine import connect
@@ -133,6 +134,25 @@ def test_tables_that_differ(person: Person, page: Page) -> None:
     assert said.hints == ['wdh db new --autogenerate "..."']
     page.helps(person, "The tables differ from those of the code")
     person.types("wdh db check")
+
+
+def test_an_unhealthy_database(person: Person, page: Page) -> None:
+    person.types("wdh db upgrade")
+    execute(person.url, "CREATE TABLE _alembic_tmp_customers (id INTEGER)")
+    assert "[left-of-batch]" in person.types("wdh db doctor", exits=1).out
+    page.helps(person, "The database is unhealthy")
+    assert "is healthy" in person.types("wdh db doctor").out
+    assert " fix left-of-batch " in person.types("wdh db journal --last 1").out
+
+
+def test_a_version_table_that_was_written_into(person: Person, page: Page) -> None:
+    person.types("wdh db upgrade")
+    execute(person.url, f"UPDATE alembic_version SET version_num = '{ORDERS}'")
+    assert "[journal-disagrees]" in person.types("wdh db doctor").out
+    person.types("wdh db status --check", exits=1)
+    situation = "The version table is not where the journal left it"
+    page.helps(person, situation, ID=CUSTOMERS)
+    assert "customers" in schema(person.url)["rows"]
 
 
 def test_settings(person: Person, page: Page) -> None:

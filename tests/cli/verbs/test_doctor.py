@@ -1,4 +1,4 @@
-"""doctor names what is unhealthy about a database, and changes nothing."""
+"""doctor names what is unhealthy about a database, and mends what somebody agrees to."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_an_error_ends_it_with_1_and_is_said_in_every_form(
     execute(url, *LEFT)
     said = wdh("doctor", url=url)
     assert said.exit_code == 1
-    (line,) = said.out.splitlines()
+    line, _ = said.out.splitlines()
     assert line.startswith("database: error: ")
     assert "`DROP TABLE " in line
     assert line.endswith(" [left-of-batch]")
@@ -75,6 +75,65 @@ def test_the_commands_of_a_hint_name_the_database_that_was_named(
     said = wdh("doctor", "--database-url", text)
     assert said.exit_code == 0  # on a database of one's own it is a warning
     assert "`wdh db stamp --database-url " in said.out
+
+
+def test_what_can_do_no_harm_is_offered_asked_for_and_done(
+    wdh: Callable[..., Any], url: URL
+) -> None:
+    execute(url, *LEFT)
+    offered = wdh("doctor", url=url).out.splitlines()[-1]
+    assert offered == "`wdh db doctor --fix` asks, and does 1 of this: what can do no harm"
+    (repair,) = wdh("doctor", "--json", url=url).data["repairs"]
+    refused = wdh("doctor", "--fix", url=url)
+    assert refused.exit_code == 4
+    assert f"  {repair['statement']}\n" in refused.err
+    assert "hint: add --yes" in refused.err
+    assert wdh("doctor", "--quiet", url=url).out == "left-of-batch\n"
+    done = wdh("doctor", "--fix", "--yes", url=url)
+    assert done.exit_code == 0
+    first, last = done.out.splitlines()
+    assert first == f"done: {repair['statement']}"
+    assert last.endswith(" is healthy")
+    line = wdh("journal", "--last", "1", url=url).out
+    assert " done   fix left-of-batch (" in line
+    assert repair["statement"] in line
+    again = wdh("doctor", "--fix", "--yes", "--json", url=url)
+    assert (again.data["fixed"], again.data["findings"]) == ([], [])
+
+
+def test_what_was_not_done_is_said_and_ends_it_with_1(
+    wdh: Callable[..., Any], postgresql_url: URL
+) -> None:
+    migration_runner.upgrade(postgresql_url)
+    execute(postgresql_url, "CREATE TABLE t (a INT)", "INSERT INTO t VALUES (0)")
+    execute(postgresql_url, "CREATE INDEX CONCURRENTLY i ON t ((1 / a))", may_fail=True)
+    said = wdh("doctor", "--fix", "--yes", url=postgresql_url)
+    assert said.exit_code == 1
+    assert said.out.startswith(
+        "not done: REINDEX INDEX CONCURRENTLY public.i: division by zero\ndatabase: error: "
+    )
+    (fixed,) = wdh("doctor", "--fix", "--yes", "--json", url=postgresql_url).data["fixed"]
+    assert fixed["fault"] == "division by zero"
+
+
+def test_staging_wants_its_name(
+    wdh: Callable[..., Any], database_url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", "staging")
+    migration_runner.upgrade(database_url)
+    execute(database_url, *LEFT)
+    refused = wdh("doctor", "--fix", "--yes", url=database_url)
+    assert refused.exit_code == 4
+    name = Path(str(database_url.database)).name
+    assert f"--confirm {name}" in refused.err
+    assert wdh("doctor", "--fix", "--yes", "--confirm", name, url=database_url).exit_code == 0
+
+
+def test_there_is_nothing_to_agree_to_without_fix(wdh: Callable[..., Any], url: URL) -> None:
+    for arguments in (["--yes"], ["--confirm", "x"]):
+        said = wdh("doctor", *arguments, url=url)
+        assert said.exit_code == 2
+        assert "hint: add --fix" in said.err
 
 
 def test_every_code_is_in_the_table_of_the_page() -> None:

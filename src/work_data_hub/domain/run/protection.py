@@ -101,17 +101,34 @@ def check_loading(target: Target, file: str, confirmed: str | None) -> Refusal |
         confirmed: the name that was given as confirmation, if any.
     """
     if target.identity is None and not target.is_own:
-        return Refusal(
-            f"loading {file} changes rows, and no run has been on the database {target.name!r} yet:"
-            " nothing would tell of it",
-            "run `wdh db upgrade` first",
-        )
+        return _without_journal(target, f"loading {file} changes rows")
     return check_loading_later(target, file, confirmed)
 
 
 def check_loading_later(target: Target, file: str, confirmed: str | None) -> Refusal | None:
     """Refuse before a run what ``check_loading`` would refuse behind it."""
     return _unless_confirmed(target, f"loading {file} changes rows", confirmed)
+
+
+def check_repair(target: Target, confirmed: str | None) -> Refusal | None:
+    """Refuse to mend a database without a journal, or staging or prod unless it was named.
+
+    Args:
+        target: the database.
+        confirmed: the name that was given as confirmation, if any.
+    """
+    what = "a repair changes the database"
+    if target.identity is None:
+        return _without_journal(target, what)
+    return _unless_confirmed(target, what, confirmed)
+
+
+def _without_journal(target: Target, what: str) -> Refusal:
+    return Refusal(
+        f"{what}, and no run has been on the database {target.name!r} yet: nothing would tell of"
+        " it",
+        "run `wdh db upgrade` first",
+    )
 
 
 def _unless_confirmed(target: Target, what: str, confirmed: str | None) -> Refusal | None:

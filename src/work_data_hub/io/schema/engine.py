@@ -160,6 +160,21 @@ def foreign_keys_off(connection: Connection) -> Iterator[None]:
         raw.execute(f"PRAGMA foreign_keys = {was_on}")
 
 
+@contextmanager
+def autocommit(connection: Connection) -> Iterator[Any]:
+    """Give the driver's connection outside of any transaction for the block (PostgreSQL).
+
+    Args:
+        connection: not in a transaction.
+    """
+    raw = driver_connection(connection)
+    raw.autocommit = True
+    try:
+        yield raw
+    finally:
+        raw.autocommit = False
+
+
 def driver_connection(connection: Connection) -> Any:
     """Return the driver's own connection: psycopg's, psycopg2's, or that of ``sqlite3``."""
     return connection.connection.driver_connection

@@ -25,6 +25,7 @@ from work_data_hub.io.schema.database.seed import seed
 from work_data_hub.io.schema.record.identity import read_identity
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_entries
 from work_data_hub.io.schema.run.dry_run import dry_run
+from work_data_hub.io.schema.run.repair import repair
 from work_data_hub.io.schema.run.sql_script import sql
 from work_data_hub.io.schema.run.take_back import plan_lost, redo, take_back, take_back_lost
 from work_data_hub.io.schema.snapshot.doctor import doctor
@@ -61,6 +62,7 @@ __all__ = [
     "plan_reset",
     "record_environment",
     "redo",
+    "repair",
     "reset",
     "seed",
     "sql",

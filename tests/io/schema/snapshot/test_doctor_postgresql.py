@@ -10,11 +10,14 @@ from tests.checkups import codes, execute, findings, treat
 from tests.own_history import IDS
 from tests.sessions import WAITING, wait_for_session
 
+from work_data_hub.config import get_settings
+from work_data_hub.domain.snapshot.checkup import Mended
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
     from sqlalchemy.engine import URL
 
@@ -278,6 +281,128 @@ def test_what_is_unhealthy_is_named_and_goes_by_what_the_hint_says(name: str, ur
     assert findings(url) == ()
 
 
+MENDED = {
+    "a unique index of which the duplicates are gone": "REINDEX INDEX CONCURRENTLY",
+    "a check that no row breaks": "ALTER TABLE",
+    "a check of a domain": "ALTER DOMAIN",
+    "a serial column": "SELECT setval",
+    "an identity with odd names": "SELECT setval",
+    "a sequence that counts down": "SELECT setval",
+    "a sequence of one server of two": "SELECT setval",
+    "a sequence that serves two tables": "SELECT setval",
+    "a column that need not be unique": "SELECT setval",
+    "an empty table of a batch": "DROP TABLE",
+}
+
+
+@pytest.mark.parametrize("name", ILLNESSES)
+def test_what_can_do_no_harm_is_done_and_nothing_else(name: str, url: URL) -> None:
+    for statement in ILLNESSES[name].made_by:
+        execute(url, statement, may_fail="CONCURRENTLY" in statement)
+    checkup = migration_runner.doctor(url)
+    if name == "an index that failed":
+        return  # it fails again: below
+    if name not in MENDED:
+        assert checkup.repairs == ()
+        return
+    (repair,) = checkup.repairs
+    assert repair.statement.startswith(MENDED[name])
+    assert f"`{repair.statement}`" in checkup.findings[0].hint
+    assert migration_runner.repair(checkup, url) == (Mended(repair),)
+    assert findings(url) == ()
+    newest = migration_runner.journal(url)[-1]
+    assert (newest.direction, newest.outcome) == ("fix", "done")
+    assert (newest.revision, newest.detail) == (repair.code, repair.statement)
+
+
+def test_what_fails_is_said_and_leaves_nothing(url: URL) -> None:
+    for statement in ILLNESSES["an index that failed"].made_by:
+        execute(url, statement, may_fail="CONCURRENTLY" in statement)
+    execute(url, "CREATE TABLE t (id serial PRIMARY KEY)", "INSERT INTO t VALUES (5)")
+    checkup = migration_runner.doctor(url)
+    done = migration_runner.repair(checkup, url)
+    assert [each.fault for each in done] == ["division by zero", ""]
+    assert codes(findings(url)) == [("error", "invalid-index")]
+    rows = [(each.revision, each.outcome) for each in migration_runner.journal(url)[-3:]]
+    assert rows == [
+        ("invalid-index", "failed"),
+        ("left-over-index", "done"),
+        ("sequence-behind", "done"),
+    ]
+
+
+def test_a_reindex_that_did_not_end_is_cleared_up(url: URL) -> None:
+    leave_a_copy(url)
+    checkup = migration_runner.doctor(url)
+    (done,) = migration_runner.repair(checkup, url)
+    assert done.repair.statement == "DROP INDEX CONCURRENTLY public.child_parent_id_idx_ccnew"
+    assert findings(url) == ()
+
+
+@pytest.mark.parametrize("driver", ["psycopg", "psycopg2"])
+def test_behind_a_pooler_and_by_another_driver_it_is_the_same(
+    driver: str,
+    url: URL,
+    transaction_pooler: Callable[[URL, int], AbstractContextManager[URL]],
+) -> None:
+    unique = ILLNESSES["a unique index of which the duplicates are gone"]
+    for statement in (*unique.made_by, "CREATE TABLE t (id serial PRIMARY KEY)"):
+        execute(url, statement, may_fail="CONCURRENTLY" in statement)
+    execute(url, "INSERT INTO t VALUES (5)")
+    with transaction_pooler(url, 2) as pooled:
+        named = pooled.set(drivername=f"postgresql+{driver}")
+        checkup = migration_runner.doctor(named)
+        assert [each.code for each in checkup.repairs] == ["invalid-index", "sequence-behind"]
+        done = migration_runner.repair(checkup, named)
+        assert [each.fault for each in done] == ["", ""]
+        assert findings(named) == ()
+        for setting in ("lock_timeout", "statement_timeout", "search_path", "row_security"):
+            usual = execute(url, f"SHOW {setting}")
+            assert [execute(pooled, f"SHOW {setting}") for _ in range(3)] == [usual] * 3
+
+
+def test_a_sequence_that_has_gone_on_is_left_alone(url: URL) -> None:
+    execute(url, "CREATE TABLE t (id serial PRIMARY KEY)", "INSERT INTO t VALUES (5)")
+    checkup = migration_runner.doctor(url)
+    execute(url, "SELECT nextval('t_id_seq') FROM generate_series(1, 20)")
+    (done,) = migration_runner.repair(checkup, url)
+    assert done.fault.startswith("it is not so any more")
+    assert execute(url, "SELECT last_value FROM t_id_seq") == [(20,)]
+    execute(url, checkup.repairs[0].statement)
+    assert execute(url, "SELECT last_value FROM t_id_seq") == [(20,)]
+
+
+def test_what_somebody_has_locked_is_left_alone(url: URL, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WDH_LOCK_TIMEOUT", "0.2")
+    get_settings.cache_clear()
+    execute(url, "CREATE TABLE t (id serial PRIMARY KEY)", "INSERT INTO t VALUES (5)")
+    checkup = migration_runner.doctor(url)
+    with connect(url) as other, other.begin():
+        other.exec_driver_sql("INSERT INTO t VALUES (6)")
+        (done,) = migration_runner.repair(checkup, url)
+    assert done.fault == "canceling statement due to lock timeout"
+    assert migration_runner.journal(url)[-1].outcome == "failed"
+    assert codes(findings(url)) == [("error", "sequence-behind")]
+
+
+def test_rows_that_a_policy_hides_keep_a_table(url: URL, give_settings: Callable[..., URL]) -> None:
+    owner = give_settings(row_security="on")
+    execute(
+        url,
+        "CREATE TABLE orders (id int)",
+        "CREATE TABLE _alembic_tmp_orders AS SELECT 1 AS id",
+        "ALTER TABLE _alembic_tmp_orders ENABLE ROW LEVEL SECURITY",
+        "ALTER TABLE _alembic_tmp_orders FORCE ROW LEVEL SECURITY",
+        f'ALTER TABLE _alembic_tmp_orders OWNER TO "{owner.username}"',
+        f'GRANT SELECT ON ALL TABLES IN SCHEMA public TO "{owner.username}"',
+    )
+    found = migration_runner.doctor(owner)
+    assert found.repairs == ()
+    assert "the rows of public._alembic_tmp_orders: not looked at: query would be affected" in (
+        " ".join(each.message for each in found.findings)
+    )
+
+
 def test_a_version_column_without_room_for_the_ids_of_the_files_is_named(url: URL) -> None:
     migration_runner.downgrade(url, "base")
     execute(url, "ALTER TABLE alembic_version ALTER version_num TYPE varchar(5)")
@@ -290,7 +415,8 @@ def test_a_version_column_without_room_for_the_ids_of_the_files_is_named(url: UR
     migration_runner.upgrade(url)
 
 
-def test_what_a_reindex_leaves_is_named_and_not_its_original(url: URL) -> None:
+def leave_a_copy(url: URL) -> None:
+    """Let a REINDEX CONCURRENTLY end before it is done."""
     execute(url, *PARENT)
     with connect(url) as other, other.begin():
         other.exec_driver_sql("UPDATE child SET parent_id = 1")
@@ -300,6 +426,10 @@ def test_what_a_reindex_leaves_is_named_and_not_its_original(url: URL) -> None:
             "REINDEX INDEX CONCURRENTLY child_parent_id_idx",
             may_fail=True,
         )
+
+
+def test_what_a_reindex_leaves_is_named_and_not_its_original(url: URL) -> None:
+    leave_a_copy(url)
     (found,) = findings(url)
     assert codes([found]) == [("warning", "left-over-index")]
     assert "the index public.child_parent_id_idx_ccnew is left of a REINDEX" in found.message

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 from tests.checkups import codes, execute, findings, treat
 
+from work_data_hub.domain.snapshot.checkup import Mended
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.snapshot import doctor_look
 
@@ -125,6 +126,30 @@ def test_what_is_unhealthy_is_named_and_goes_by_what_the_hint_says(name: str, ur
     assert illness.words in found.message
     treat(url, found, *illness.corrections)
     assert findings(url) == ()
+
+
+MENDED = {
+    "an empty table of a batch": "DROP TABLE",
+    "a counter that rows have overtaken": "UPDATE sqlite_sequence",
+    "a counter that is gone": "INSERT INTO sqlite_sequence",
+}
+
+
+@pytest.mark.parametrize("name", ILLNESSES)
+def test_what_can_do_no_harm_is_done_and_nothing_else(name: str, url: URL) -> None:
+    execute(url, *ILLNESSES[name].made_by)
+    checkup = migration_runner.doctor(url)
+    if name not in MENDED:
+        assert checkup.repairs == ()
+        return
+    (repair,) = checkup.repairs
+    assert repair.statement.startswith(MENDED[name])
+    assert f"`{repair.statement}`" in checkup.findings[0].hint
+    assert migration_runner.repair(checkup, url) == (Mended(repair),)
+    assert findings(url) == ()
+    newest = migration_runner.journal(url)[-1]
+    assert (newest.direction, newest.outcome) == ("fix", "done")
+    assert (newest.revision, newest.detail) == (repair.code, repair.statement)
 
 
 def test_a_reference_to_a_table_that_is_gone_is_named(url: URL) -> None:

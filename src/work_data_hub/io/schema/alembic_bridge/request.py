@@ -103,6 +103,7 @@ class Request:
         empty: empties the database, where a reset was asked for.
         said: what the environment said when it was asked, before env.py ran.
         loading: what is loaded into it, and nothing else is done.
+        mend: mends what is unhealthy about it under the run lock, and nothing else is done.
         script: the script that is asked for, and written to Alembic's output buffer.
         place: makes the place of the database, and nothing else is done.
         own_only: what it is, where it is done to databases of one's own alone.
@@ -119,6 +120,7 @@ class Request:
     look: Callable[[DatabaseView], None] | None = None
     empty: Callable[[DatabaseView], None] | None = None
     loading: Loading | None = None
+    mend: Callable[[DatabaseView], None] | None = None
     script: Script | None = None
     place: Callable[[URL], None] | None = None
     own_only: OwnOnly | None = None

@@ -63,7 +63,7 @@ def _journal(metadata: sa.MetaData) -> sa.Table:
             "direction",
             sa.String(20),
             nullable=False,
-            comment="upgrade, downgrade, stamp, adopt, accept, record, seed or schema",
+            comment="upgrade, downgrade, stamp, adopt, accept, record, seed, fix or schema",
         ),
         sa.Column("outcome", sa.String(20), nullable=False, comment="done or failed"),
         sa.Column("started_at", TIMESTAMP_TYPE, nullable=False, comment="When it started"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
 JournalDirection = Literal[
-    "upgrade", "downgrade", "stamp", "adopt", "accept", "record", "seed", "schema"
+    "upgrade", "downgrade", "stamp", "adopt", "accept", "record", "seed", "fix", "schema"
 ]
 Outcome = Literal["done", "failed"]
 
@@ -48,10 +48,10 @@ class JournalEntry:
 
     Attributes:
         revision: the revision of the step; for a record, the database's identity; for a seed,
-            the name of the file.
+            the name of the file; for a fix, the code of what was found.
         direction: upgrade, downgrade, stamp; adopt (was applied before the framework came),
             accept (an edited file was accepted), record (the environment class was recorded),
-            seed (a file was loaded).
+            seed (a file was loaded), fix (something unhealthy was mended).
         outcome: done or failed.
         started_at, finished_at: aware, in UTC.
         duration_ms: how long the step took, in milliseconds.
@@ -59,7 +59,8 @@ class JournalEntry:
         digest: SHA-256 of its text.
         database_user, os_user, host: who ran it, and where.
         tool_version, alembic_version: with which versions.
-        detail: why it failed, what was recorded, or how many rows were loaded.
+        detail: why it failed, what was recorded, how many rows were loaded, or the statement that
+            mended something.
     """
 
     revision: str

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from work_data_hub.io.schema.alembic_bridge.database_choice import DatabaseChoice
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.alembic_bridge.ending import Ending
-    from work_data_hub.io.schema.alembic_bridge.request import Loading, Permissions
+    from work_data_hub.io.schema.alembic_bridge.request import Permissions, Request
     from work_data_hub.io.schema.locks.run_lock import Lock
     from work_data_hub.io.schema.record.facts import DatabaseFacts
 
@@ -65,8 +65,7 @@ def change(configuration: Configuration, ending: Ending) -> None:
         view = configuration.view(connection, choice)
         lock, facts = stack.enter_context(_locked(view, side_engine, tell))
         admission = Admission.of(view, facts, permissions)
-        if request.loading is not None:
-            _load(admission, request.loading)
+        if _work_beside(admission, request):
             return request.report(ending.progress, url)
         stack.enter_context(engine.foreign_keys_off(connection))
         if request.empty is not None:
@@ -115,7 +114,8 @@ def _tried(run: Callable[[], None], connection: Connection, ending: Ending) -> t
 @contextmanager
 def _opened(choice: DatabaseChoice, environment: EnvironmentContext) -> Iterator[Connection]:
     config, target = environment.config, choice.target
-    may_create = request_of(config).loading is None
+    request = request_of(config)
+    may_create = request.loading is None and request.mend is None
     if not may_create and choice.connection is None and not engine.exists(target.url):
         raise UsageError(f"there is no database {target}", hint="run `wdh db upgrade` first")
     if target.driver.replaced is not None:
@@ -159,10 +159,20 @@ def _taken(
             schema = found.schema
 
 
-def _load(admission: Admission, loading: Loading) -> None:
-    admission.refuse_strangers()
-    admission.refuse_loading(loading.name)
-    loading.load(admission.view)
+def _work_beside(admission: Admission, request: Request) -> bool:
+    """Do what was asked for beside the revisions; return whether there was something."""
+    if request.loading is not None:
+        admission.refuse_strangers()
+        admission.refuse_loading(request.loading.name)
+        request.loading.load(admission.view)
+    elif request.mend is not None:
+        admission.refuse_strangers()
+        confirmed = admission.permissions.confirm
+        protection.refuse(protection.check_repair(admission.target, confirmed))
+        request.mend(admission.view)
+    else:
+        return False
+    return True
 
 
 def _refuse_migration(environment: EnvironmentContext) -> None:

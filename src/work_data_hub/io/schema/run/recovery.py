@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from work_data_hub.errors import LockTimeoutError, UsageError
-from work_data_hub.io.schema.engine import driver_connection
+from work_data_hub.io.schema.engine import autocommit
 from work_data_hub.io.schema.run import concurrent_indexes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy.engine import Connection
 
     from work_data_hub.domain.record.mark import Interrupted, Session
@@ -107,7 +104,7 @@ def _take_back(
     """Drop the INVALID indexes of an interrupted revision; return the others."""
     kept: list[ConcurrentIndex] = []
     if interrupted.indexes:
-        with _autocommit(connection) as raw:
+        with autocommit(connection) as raw:
             for index in interrupted.indexes:
                 # The server may still be building it: that ends before it is dropped.
                 concurrent_indexes.drop_if_invalid(raw, index, patience_seconds)
@@ -119,14 +116,3 @@ def _take_back(
         interrupted.revision,
     )
     return tuple(kept)
-
-
-@contextmanager
-def _autocommit(connection: Connection) -> Iterator[Any]:
-    """Give the driver's connection outside of any transaction (PostgreSQL)."""
-    raw = driver_connection(connection)
-    raw.autocommit = True
-    try:
-        yield raw
-    finally:
-        raw.autocommit = False

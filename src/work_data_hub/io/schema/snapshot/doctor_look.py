@@ -58,6 +58,17 @@ def one_moment(connection: Connection) -> Iterator[None]:
         connection.rollback()
 
 
+def plain_session(connection: Connection) -> None:
+    """Let every name and every row count for the rest of the transaction, whatever is set.
+
+    Args:
+        connection: in a transaction.
+    """
+    if connection.dialect.name == "postgresql":
+        for statement in _PLAIN:
+            connection.exec_driver_sql(statement)
+
+
 class Look:
     """One look at a database.
 
@@ -71,9 +82,7 @@ class Look:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._ends = time.monotonic() + LOOK_SECONDS
-        if connection.dialect.name == "postgresql":
-            for statement in _PLAIN:
-                connection.exec_driver_sql(statement)
+        plain_session(connection)
 
     def check(
         self, what: str, checked: Callable[[Look], Iterator[Diagnosis]]

@@ -29,7 +29,7 @@ def check_record(view: DatabaseView) -> Iterator[Diagnosis]:
         UsageError: a rule of the project on what is no drift is none.
     """
     facts = read_facts(view.connection, view.history, view.schema)
-    view = replace(view, versions=_versions(view, facts))
+    view = replace(view, versions=read_versions(view, facts))
     status = read_status_with_schema(view)
     for problem in status.problems:
         # The first run records a new database.
@@ -39,8 +39,13 @@ def check_record(view: DatabaseView) -> Iterator[Diagnosis]:
         yield not_looked_at("the journal", NotLookedAtError("no rights", is_denied=True))
 
 
-def _versions(view: DatabaseView, facts: DatabaseFacts) -> tuple[str, ...]:
-    """Read the version table again: when Alembic did, it may have been another moment."""
+def read_versions(view: DatabaseView, facts: DatabaseFacts) -> tuple[str, ...]:
+    """Read the version table again: when Alembic did, it may have been another moment.
+
+    Args:
+        view: the database.
+        facts: its surroundings.
+    """
     if not sa.inspect(view.connection).has_table(view.history, schema=facts.schema):
         return ()
     table = sa.table(view.history, sa.column("version_num"), schema=facts.schema)
