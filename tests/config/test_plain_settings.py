@@ -21,6 +21,7 @@ PLAIN: list[dict[str, str]] = [
     {"environment": "prod", "Database_Url": "postgresql://u:p@h/x"},
     {"DATABASE_URL": "", "WDH_DATABASE__URI": "sqlite:///x.db"},
     {"ENVIRONMENT": "", "WDH_EDITED_REVISIONS": "warn"},
+    {"WDH_TEST_DATABASE_URI": "postgresql://u:p@h/x"},
     *({"WDH_DRIFT": choice} for choice in ("auto", "stop", "warn", "off")),
     {"WDH_CONNECT_WAIT": "0", "WDH_LOCK_TIMEOUT": "2.5", "WDH_RUN_LOCK_WAIT": "100"},
     {"ENVIRONMENTAL": "x", "DATABASE_URLS": "y"},

@@ -29,11 +29,8 @@ _SECONDS = {
 _MAY_BE_ZERO = _SECONDS - {"wdh_lock_timeout"}
 _FILE = "wdh_env_file"
 _KNOWN = {
-    _FILE,
-    "wdh_database__uri",
-    "wdh_edited_revisions",
-    "wdh_drift",
-    "wdh_run_spool",
+    *(_FILE, "wdh_database__uri", "wdh_edited_revisions", "wdh_drift", "wdh_run_spool"),
+    "wdh_test_database_uri",  # no setting of a run, which need not take it for a mistyped one
     *_SECONDS,
 }
 
