@@ -39,6 +39,18 @@ def canonical(text: str) -> str:
     return "".join(_written(_rewritten(_read(pieces))))
 
 
+def in_no_order(statistics: str) -> str:
+    """Return what makes a statistics object with its columns in the order of their names.
+
+    The server writes them in the order in which the table has them, and expressions behind them.
+    """
+
+    def ordered(found: re.Match[str]) -> str:
+        return f" ON {', '.join(sorted(re.findall(_COLUMN, found[1])))}{found[2]}"
+
+    return re.sub(rf" ON ({_COLUMN}(?:, {_COLUMN})*)(,| FROM)", ordered, statistics, count=1)
+
+
 def _read(pieces: Iterator[str]) -> list[_Item]:
     items: list[_Item] = []
     for piece in pieces:
@@ -151,3 +163,4 @@ _MAY_CHANGE = r"\(ARRAY\[|\) AND |\) OR | AND \(| OR \("
 _PIECE = r"""(?x) '(?:[^']|'')*' | "(?:[^"]|"")*" | [()\[\]] | [^'"()\[\]]+"""
 # A type is words, dots, quoted names and a length: what else comes is no type any more.
 _BEHIND_A_TYPE = r"[^\w\s.:\"]|\b(?:AND|OR|THEN|ELSE|END|FROM|AS|COLLATE)\b"
+_COLUMN = r'(?:"(?:[^"]|"")*"|[^\W\d][\w$]*)(?![\w$(])'

@@ -95,6 +95,35 @@ def test_a_dump_and_a_restore_change_nothing_and_neither_do_two(
     assert first.fingerprint() == second.fingerprint() == third.fingerprint()
 
 
+def test_a_dump_and_a_restore_know_a_renamed_column_as_it_was(
+    make_postgresql_url: Callable[[], URL],
+) -> None:
+    first, second = make_postgresql_url(), make_postgresql_url()
+    execute(
+        first,
+        "CREATE TABLE t (a integer UNIQUE, b text); CREATE INDEX ON t (a, lower(b), a) INCLUDE (b);"
+        "CREATE INDEX ON t (b); ALTER TABLE t RENAME a TO c",
+    )
+    restored(first, second)
+    assert said(look(first), look(second)) == []
+    names = [item.name for item in look(first) if item.kind == "index"]
+    assert names == [
+        "public.t_a_lower_a1_b_idx",  # it is not what the server would call it
+        "public.t CREATE INDEX ON public.t USING btree (b)",
+    ]
+
+
+def test_the_order_of_columns_does_not_count_for_statistics(
+    make_postgresql_url: Callable[[], URL],
+) -> None:
+    first, second = make_postgresql_url(), make_postgresql_url()
+    statistics = 'CREATE STATISTICS s ON a, "b, c", lower(d), (e || d) FROM t'
+    execute(first, f'CREATE TABLE t (a text, "b, c" text, d text, e text); {statistics}')
+    execute(second, f'CREATE TABLE t (d text, "b, c" text, e text, a text); {statistics}')
+    assert said(look(first), look(second)) == []
+    assert [item for item in look(first) if item.kind == "statistics"]
+
+
 def test_whoever_restores_a_database_owns_it(make_postgresql_url: Callable[[], URL]) -> None:
     url, copy = make_postgresql_url(), make_postgresql_url()
     execute(url, SCHEMA)

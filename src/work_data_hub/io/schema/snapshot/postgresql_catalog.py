@@ -115,7 +115,13 @@ INDEXES = """
 SELECT idx.indexrelid, idx.indrelid, quote_ident(named.relname), named.relname,
     quote_ident(place.nspname), pg_get_indexdef(idx.indexrelid), idx.indisvalid,
     idx.indisclustered, idx.indisreplident, quote_ident(space.spcname),
-    ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = idx.indexrelid ORDER BY attnum)
+    -- A part keeps the name that its column had; behind it is a number where a column comes twice.
+    ARRAY(SELECT CASE WHEN rtrim(part.attname, '0123456789') = col.attname
+            THEN part.attname ELSE coalesce(col.attname, part.attname) END::text
+        FROM pg_attribute AS part LEFT JOIN pg_attribute AS col
+            ON col.attrelid = idx.indrelid AND col.attnum > 0
+            AND col.attnum = idx.indkey[part.attnum - 1]
+        WHERE part.attrelid = idx.indexrelid ORDER BY part.attnum)
 FROM pg_index AS idx
 JOIN pg_class AS named ON named.oid = idx.indexrelid
 JOIN pg_namespace AS place ON place.oid = named.relnamespace

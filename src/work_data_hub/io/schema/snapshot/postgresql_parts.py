@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.postgresql_names import is_given
-from work_data_hub.domain.snapshot.postgresql_text import canonical
+from work_data_hub.domain.snapshot.postgresql_text import canonical, in_no_order
 from work_data_hub.domain.snapshot.schema import SchemaObject
 from work_data_hub.io.schema.snapshot import postgresql_catalog as catalogue
 
@@ -125,5 +125,5 @@ def statistics(reading: Reading) -> Iterator[SchemaObject]:
         if relation is not None:
             name = f"{reading.schemas[schema]}.{own_name}"
             told = reading.told("pg_statistic_ext", oid)
-            told |= {"definition": canonical(definition), "target": target}
+            told |= {"definition": in_no_order(canonical(definition)), "target": target}
             yield SchemaObject("statistics", name, told, relation.name, name, definition)
