@@ -423,4 +423,21 @@ MORE_CHANGES = [
         (id);
         ALTER TABLE orders ADD UNIQUE (code), ADD EXCLUDE USING gist (during WITH &&) WHERE
         (amount > 3)""",
+    """CREATE TYPE temper AS ENUM ('ok', 'sad', 'fine');
+        ALTER TABLE orders ALTER mood TYPE temper USING mood::text::temper;
+        DROP TYPE mood""",
+    """DROP VIEW paid;
+        DROP FUNCTION twice;
+        CREATE FUNCTION twice(m integer) RETURNS integer LANGUAGE sql IMMUTABLE
+        AS 'SELECT m + m'""",
+    """ALTER TABLE logs ADD CHECK (what <> '');
+        ALTER TABLE logs DETACH PARTITION logs_1;
+        ALTER TABLE logs_1 ADD more integer""",
+    """ALTER TABLE logs ADD CONSTRAINT filled CHECK (what <> '');
+        ALTER TABLE logs DETACH PARTITION logs_1;
+        ALTER TABLE logs_1 DROP CONSTRAINT filled""",
+    """CREATE VIEW more AS SELECT email FROM customer;
+        ALTER TABLE customer ADD UNIQUE (email);
+        ALTER TABLE customer ADD UNIQUE (email)""",
+    "CREATE TABLE more (more integer, CONSTRAINT one UNIQUE (more)); CREATE INDEX a ON orders (at)",
 ]

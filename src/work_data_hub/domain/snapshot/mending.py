@@ -42,7 +42,8 @@ def mends(wanted: Snapshot, found: Snapshot) -> list[Mend]:
     """Return what makes of one schema another.
 
     Each difference has one mend. They are in an order in which they can be run, and count on those
-    before: what is in the way of several is dropped by the first, and made again by the last.
+    before: what is in the way of several is dropped by the first, and made again by the last. On
+    PostgreSQL who owns most is to run them: what is made belongs to who makes it.
 
     Args:
         wanted: as the schema should be.

@@ -206,3 +206,107 @@ def test_odd_names_are_written_as_sql_wants_them(copy_of: CopyOf, name: str) -> 
         first, second = look(one), look(other)
         assert mended(one, second, first) == []
         assert mended(other, first, second) == []
+
+
+UNBLOCKED = {
+    "ALTER TABLE orders ALTER at SET NOT NULL": [
+        "ALTER TABLE public.orders ADD CONSTRAINT orders_at_not_null CHECK (at IS NOT NULL)"
+        " NOT VALID",
+        "ALTER TABLE public.orders VALIDATE CONSTRAINT orders_at_not_null",
+        "ALTER TABLE public.orders ALTER COLUMN at SET NOT NULL",
+        "ALTER TABLE public.orders DROP CONSTRAINT orders_at_not_null",
+    ],
+    "ALTER TABLE orders ADD CONSTRAINT short CHECK (length(code) < 5)": [
+        "ALTER TABLE public.orders ADD CONSTRAINT short CHECK ((length((code)::text) < 5))"
+        " NOT VALID",
+        "ALTER TABLE public.orders VALIDATE CONSTRAINT short",
+    ],
+    "ALTER TABLE orders ADD FOREIGN KEY (customer_id) REFERENCES customer (id)": [
+        "ALTER TABLE public.orders ADD CONSTRAINT orders_customer_id_fkey1"
+        " FOREIGN KEY (customer_id) REFERENCES public.customer(id) NOT VALID",
+        "ALTER TABLE public.orders VALIDATE CONSTRAINT orders_customer_id_fkey1",
+    ],
+    "ALTER TABLE orders ADD CONSTRAINT uq UNIQUE (code) DEFERRABLE": [
+        "CREATE UNIQUE INDEX CONCURRENTLY uq ON public.orders (code)",
+        "ALTER TABLE public.orders ADD CONSTRAINT uq UNIQUE USING INDEX uq DEFERRABLE",
+    ],
+    "CREATE INDEX by_code ON orders (code)": [
+        "CREATE INDEX CONCURRENTLY by_code ON public.orders USING btree (code)"
+    ],
+    "DROP INDEX orders_note": ["DROP INDEX CONCURRENTLY public.orders_note"],
+    "ALTER INDEX orders_note SET (fillfactor = 50)": [
+        "CREATE INDEX CONCURRENTLY orders_note_new ON public.orders USING btree (lower(note) DESC)"
+        " INCLUDE (at) WITH (fillfactor='50')"
+        " WHERE ((amount >= (1)::numeric) AND (amount <= (9)::numeric))",
+        "DROP INDEX CONCURRENTLY public.orders_note",
+        "ALTER INDEX public.orders_note_new RENAME TO orders_note",
+    ],
+}
+
+
+@pytest.mark.parametrize("change", UNBLOCKED)
+def test_a_big_table_is_not_blocked(copy_of: CopyOf, change: str) -> None:
+    with copy_of(SCHEMA) as connection:
+        found = look(connection)
+        run(connection, change)
+        (planned,) = mends(look(connection), found)
+    assert list(planned.statements) == UNBLOCKED[change]
+    assert planned.outside_transaction
+    assert not planned.loses_data
+
+
+@pytest.mark.parametrize(
+    ("change", "loses_data"),
+    [
+        ("ALTER TABLE orders DROP code", True),
+        ("ALTER TABLE orders ALTER code TYPE varchar(3)", True),
+        ("ALTER TABLE orders ALTER code TYPE varchar(30)", False),
+        ("ALTER TABLE orders ALTER code TYPE text", False),
+        ("ALTER TABLE orders ALTER at TYPE text", False),
+        ("ALTER TABLE orders ALTER at TYPE date", True),
+        ("ALTER TABLE orders ADD more integer", False),
+        ("DROP TABLE logs", True),
+        ("DROP VIEW paid", False),
+        ("DROP MATERIALIZED VIEW totals", False),
+        ("DROP SEQUENCE free", True),
+        ("ALTER TABLE logs DETACH PARTITION logs_1", False),
+        ("ALTER TABLE orders ALTER gross SET EXPRESSION AS (amount * 3)", False),
+        ("ALTER TABLE orders ALTER gross DROP EXPRESSION", False),
+    ],
+)
+def test_what_loses_data_says_so(copy_of: CopyOf, change: str, loses_data: bool) -> None:
+    with copy_of(SCHEMA) as connection:
+        found = look(connection)
+        run(connection, change)
+        planned = mends(look(connection), found)
+    assert any(each.loses_data for each in planned) is loses_data
+
+
+def test_a_column_that_becomes_a_generated_one_loses_what_was_in_it(copy_of: CopyOf) -> None:
+    with copy_of(SCHEMA) as connection:
+        wanted = look(connection)
+        run(connection, "ALTER TABLE orders ALTER gross DROP EXPRESSION")
+        (planned,) = mends(wanted, look(connection))
+    assert planned.loses_data
+
+
+def test_a_text_that_is_too_long_fails_and_is_not_cut_off(copy_of: CopyOf) -> None:
+    with copy_of(SCHEMA, ROWS) as connection:
+        found = look(connection)
+        run(connection, "ALTER TABLE orders ALTER code TYPE varchar(3)")
+        wanted = look(connection)
+    with copy_of(SCHEMA, ROWS) as connection:
+        run(connection, "UPDATE orders SET code = 'too long'")
+        (planned,) = mends(wanted, found)
+        with pytest.raises(sa.exc.DataError, match="too long"):
+            mend(connection, [planned])
+
+
+def test_no_statement_is_run_for_what_does_not_differ(copy_of: CopyOf) -> None:
+    with copy_of(SCHEMA) as connection:
+        found = look(connection)
+        run(connection, "COMMENT ON TABLE orders IS 'x'")
+        assert mends(found, found) == []
+        (planned,) = mends(look(connection), found)
+    assert planned.statements == ("COMMENT ON TABLE public.orders IS 'x'",)
+    assert (planned.loses_data, planned.outside_transaction, planned.note) == (False, False, "")

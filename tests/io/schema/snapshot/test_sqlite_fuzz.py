@@ -1,6 +1,6 @@
 """Any SQLite schema equals itself when it is dumped and loaded, or written in another style.
 
-Its columns are what SQLite's own PRAGMAs say.
+Its columns are what SQLite's own PRAGMAs say, and any schema is made of any other.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from hypothesis import assume, event, given, note, settings
 from hypothesis import strategies as st
 
 from work_data_hub.domain.snapshot.difference import differences
+from work_data_hub.domain.snapshot.mending import mends
 from work_data_hub.domain.sql.lexer import tokens, unquoted
 from work_data_hub.io.schema.snapshot.sqlite import read
 
@@ -124,6 +125,27 @@ def test_a_schema_that_is_dumped_loaded_and_written_otherwise_equals_itself(
         told = found.by_key["index", "i1"].properties["columns"]
         assert isinstance(told, tuple)
         assert [text.endswith(" DESC") for text in told] == [bool(desc) for _, desc, _ in parts]
+
+
+@settings(max_examples=settings().max_examples * 10)
+@given(schemas(), schemas())
+def test_any_schema_is_made_of_any_other_by_the_statements_that_mend_it(
+    before: list[str], after: list[str]
+) -> None:
+    try:
+        db = made(";".join(before))
+        wanted = snapshot_of(";".join(after))
+    except sqlite3.Error:
+        event("SQLite does not take it")
+        assume(False)
+    db.isolation_level = None
+    with closing(db):
+        for mend in mends(wanted, read(db)):
+            note(f"{mend.difference}: {mend.statements}")
+            for statement in mend.statements:
+                db.execute(statement)
+        assert list(map(str, differences(wanted, read(db)))) == []
+        assert not db.in_transaction
 
 
 def agree(found: Snapshot, columns: list[tuple[Any, ...]]) -> None:

@@ -32,7 +32,7 @@ class Circumstances:
         differences: of both.
         found: as it is.
         sides: both, once the renames are done.
-        before: the same, while what is called after a renamed object still has its old name.
+        before: what was found, as it is called when it is renamed itself.
         moved: what was found, as it is once the renames are done, by its kind and name.
         followers: what is called after a renamed object, by kind and name: as it should be.
         extra: what is too many, once the renames are done.
@@ -45,7 +45,8 @@ class Circumstances:
         renames = [each for each in self.differences if is_renamed(each)]
         self.moved = renaming.renamed(found, renames)
         self.followers = dict(renaming.followers(self.moved, wanted))
-        self.before = Sides(wanted, Snapshot("postgresql", self.moved.values(), found.owner))
+        self.before = renaming.renamed(found, [x for x in renames if x.object.kind == "schema"])
+        self.before |= {key: self.moved[key] for key in self.followers}
         self.moved |= {
             key: replace(self.moved[key], own_name=other.own_name)
             for key, other in self.followers.items()
@@ -148,9 +149,23 @@ class Circumstances:
             for each in self.extra
         )
 
+    @cached_property
+    def attached(self) -> frozenset[str]:
+        """The tables that become partitions, and those that they become partitions of."""
+        names: set[str] = set()
+        for each in self.differences:
+            wanted, _ = each.properties.get("inherits", (None, None))
+            if isinstance(wanted, tuple) and "bound" in each.object.properties:
+                names |= {each.object.name, *wanted}
+        return frozenset(names)
+
     def is_left_by_detaching(self, item: SchemaObject) -> bool:
         """Whether a partition has an index or a key of its own once it is none."""
-        return _is_of_parent(item, self.found, self.sides.wanted)
+        # A column of both may be renamed, or of the partitioned table only.
+        return any(
+            _is_of_parent(item, attached, self.sides.wanted)
+            for attached in (self.found, self.sides.found)
+        )
 
     def is_taken_by_attaching(self, item: SchemaObject) -> bool:
         """Whether an index or a key becomes part of that of the partitioned table."""
@@ -179,6 +194,7 @@ def _is_of_parent(item: SchemaObject, attached: Snapshot, apart: Snapshot) -> bo
     assert isinstance(parents, tuple)
     return any(
         each.kind == item.kind
+        and (each.kind != "check" or each.own_name == item.own_name)
         and each.parent in parents
         and _without_table(each, each.parent) == mine
         for each in attached

@@ -89,7 +89,9 @@ def is_remade(change: Change) -> bool:
 
 def remade(change: Change) -> Iterator[Step]:
     """Yield what drops a column and adds it again."""
-    yield from dropped(change.sides, change.found)
+    is_computed = None not in change.pair("generated")
+    for step in dropped(change.sides, change.found):
+        yield step._replace(loses_data=not is_computed)
     yield from added(change.sides, change.wanted)
 
 
@@ -118,7 +120,8 @@ def kind(change: Change) -> Iterator[Step]:
         yield Step(f"{_alter_only(change)} DROP DEFAULT")
     using = ""
     if needs_using(old, new) and "generated" not in item.properties:
-        using = f" USING {item.own_name}::{new}"
+        is_enum = bool(change.sides.enums & {old, new})
+        using = f" USING {item.own_name}{'::text' if is_enum else ''}::{new}"
     is_kept = new == old or is_wider(old, new)
     note = "" if new == old or is_wider(old, new, is_in_place=True) else _LOCKS
     yield Step(f"{_alter(change)} TYPE {new}{ending}{using}", loses_data=not is_kept, note=note)
@@ -192,7 +195,7 @@ def not_null(change: Change) -> Iterator[Step]:
         yield Step(f"{_alter(change)} DROP NOT NULL")
         return
     taken = change.sides.taken(item)
-    check = free_name(f"{_unquoted_together(item)}", taken, "_not_null")
+    check = free_name(_joined(bare(item.parent), item.own_name), taken, "_not_null")
     table = f"ALTER TABLE {item.parent}"
     condition = f"CHECK ({item.own_name} IS NOT NULL)"
     note = "a NULL makes it fail"
@@ -202,10 +205,11 @@ def not_null(change: Change) -> Iterator[Step]:
     yield Step(f"{table} DROP CONSTRAINT {check}", is_alone=True)
 
 
-def _unquoted_together(column: SchemaObject) -> str:
-    names = (_plain(bare(column.parent)), _plain(column.own_name))
-    joined = "_".join(names)
-    return '"' + joined.replace('"', '""') + '"'
+def _joined(table: str, column: str) -> str:
+    """Return one name of two, quoted where one of them is."""
+    joined = f"{_plain(table)}_{_plain(column)}"
+    is_quoted = '"' in (table[0], column[0])
+    return '"' + joined.replace('"', '""') + '"' if is_quoted else joined
 
 
 def storage(change: Change) -> Iterator[Step]:

@@ -75,8 +75,9 @@ def made(sides: Sides, item: SchemaObject, *, is_new: bool) -> Iterator[Step]:
 
 
 def free(sides: Sides, item: SchemaObject) -> str:
-    """Return what a missing constraint can be called: as it should, where nothing is called so."""
-    return free_name(item.own_name, sides.taken(item))
+    """Return what a missing constraint is called: where nobody named it, as nothing else is."""
+    is_named = "definition" in item.properties
+    return item.own_name if is_named else free_name(item.own_name, sides.taken(item))
 
 
 def validated(sides: Sides, item: SchemaObject) -> Step:

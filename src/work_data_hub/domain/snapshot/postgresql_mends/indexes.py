@@ -50,7 +50,9 @@ def dropped(sides: Sides, item: SchemaObject) -> Step:
 
 
 def free(sides: Sides, item: SchemaObject) -> str:
-    """Return what a missing index can be called: as it should, where nothing is called so."""
+    """Return what a missing index is called: where nobody named it, as nothing else is."""
+    if "definition" in item.properties:
+        return item.own_name
     return f"{schema_of(item.own_name)}.{free_name(bare(item.own_name), sides.taken(item))}"
 
 

@@ -64,7 +64,8 @@ def with_names(text: str, names: Mapping[str, str]) -> str:
             if whole in names:
                 return ".".join([names[whole], *parts[end:]])
         *first, last = parts
-        return ".".join([*first, names.get(last, last)])
+        is_column = first in (["old"], ["new"])  # of a row that a trigger or a rule is about
+        return ".".join([*first, names.get(last, last) if is_column else last])
 
     return re.sub(rf"'(?:[^']|'')*'|{_PATH}", renamed, text)
 

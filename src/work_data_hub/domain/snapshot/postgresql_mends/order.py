@@ -43,6 +43,11 @@ class Entry:
         """What is made or dropped with it."""
         return self.difference.contents
 
+    @property
+    def all(self) -> Sequence[SchemaObject]:
+        """The object, and what is made or dropped with it."""
+        return (self.item, *self.contents)
+
 
 def ordered(entries: Iterable[Entry]) -> list[Entry]:
     """Return the entries as they can be run.
@@ -50,13 +55,26 @@ def ordered(entries: Iterable[Entry]) -> list[Entry]:
     Args:
         entries: in the order of their objects in a snapshot.
     """
-    listed = sorted(entries, key=lambda entry: (entry.part, entry.is_last))
+    listed = list(entries)
+    _clear_what_needs_cleared(listed)
+    listed = sorted(listed, key=lambda entry: (entry.part, entry.is_last))
     found: list[Entry] = []
     for part in (RENAME, CLEAR, MAKE, DROP):
         mine = [entry for entry in listed if entry.part == part]
         behind = mine if part == RENAME else _behind_what_they_need(mine)
         found += reversed(behind) if part in (CLEAR, DROP) else behind
     return found
+
+
+def _clear_what_needs_cleared(entries: Sequence[Entry]) -> None:
+    """Have what is dropped last go first where it is about something that goes first."""
+    cleared = {name for entry in entries if entry.part == CLEAR for name in _provided(entry)}
+    late = [entry for entry in entries if entry.part == DROP]
+    while found := [entry for entry in late if needs_of(entry) & cleared]:
+        for entry in found:
+            entry.part = CLEAR
+            cleared.update(_provided(entry))
+        late = [entry for entry in late if entry.part == DROP]
 
 
 def _behind_what_they_need(entries: Sequence[Entry]) -> list[Entry]:
@@ -106,14 +124,14 @@ def _names_of(item: SchemaObject) -> Iterator[str]:
     yield name
     if item.own_name and item.own_name != name and "." in item.own_name:
         yield item.own_name
-    if item.kind in (*_SIGNED, "table", "view", "materialized view"):
+    if item.kind in (*_SIGNED, "table", "view", "materialized view", "column"):
         yield f"bare {bare(name)}"  # in the body of a function
 
 
 def needs_of(entry: Entry) -> set[str]:
     """Return the names of what must be there before."""
     names: set[str] = set()
-    for item in (entry.item, *entry.contents):
+    for item in entry.all:
         if item.kind != "foreign key" or item is entry.item:
             names |= texts_of(item)
     if entry.item.kind in ("foreign key", "view", "materialized view"):

@@ -71,6 +71,8 @@ class _Plan:
             is_clash = item.own_name in self._known.missing and item.kind != "column"
             is_clash |= item.kind in objects.FUNCTIONS and self._known.has_a_successor(item)
             part = CLEAR if item.kind in CLEARED or is_clash else DROP
+            if item.kind == "column" and item.parent in self._known.attached:
+                part = MAKE  # a partition has the same columns as all others
             return Entry(difference, item, part)
         assert difference.wanted is not None
         part = RENAME if is_renamed(difference) else MAKE
@@ -94,13 +96,13 @@ class _Plan:
         if wanted.kind == "column" and self._known.is_renamed_with_parent(wanted):
             yield Step(note="it is renamed with that of the table that this one inherits from")
         else:
-            yield from renaming.statements(self._known.sides, wanted, found)
+            key = (found.kind, found.name)
+            was = found if found.kind == "schema" else self._known.before[key]
+            yield from renaming.statements(self._known.sides, wanted, was)
         mine = wanted.name if not wanted.parent else wanted.parent
         for key, other in list(self._known.followers.items()):
             if other.parent == mine:
-                item = self._known.moved[key]
-                was = self._known.before.found.by_key[item.kind, item.name]
-                yield from renaming.statements(self._known.sides, other, was)
+                yield from renaming.statements(self._known.sides, other, self._known.before[key])
                 del self._known.followers[key]
 
     def _detached(self, wanted: SchemaObject, found: SchemaObject) -> Iterator[Step]:

@@ -125,7 +125,10 @@ def followers(
 
     Nobody named the constraint `t_a_key`; but where its table is renamed, somebody seems to have.
     """
+    done = set()
     for key, item in moved.items():
         other = wanted.by_key.get((item.kind, item.name))
-        if key[1] != item.name and other is not None and other.own_name != item.own_name:
+        is_new = key[1] != item.name and (item.kind, item.name) not in done
+        if is_new and other is not None and other.own_name != item.own_name:
+            done.add((item.kind, item.name))
             yield key, other

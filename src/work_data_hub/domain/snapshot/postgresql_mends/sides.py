@@ -116,13 +116,23 @@ class Sides:
 
     def taken(self, item: SchemaObject) -> set[str]:
         """Return the names that a constraint or a relation beside what there is cannot have."""
-        relations = {
-            bare(each.own_name)
-            for each in self.found
-            if each.kind in (*RELATIONS, "index", "sequence", *KEYS)
-            and schema_of(each.name) == schema_of(item.name)
-        }
-        return relations | {each.own_name for each in self.children_found(item.parent)}
+        relations = self._taken.get(schema_of(item.name), set())
+        inner = self.children_found(item.parent)
+        return relations | {each.own_name for each in inner if each.kind in CONSTRAINTS}
+
+    @cached_property
+    def enums(self) -> frozenset[str]:
+        """The names of types whose values are cast to no type but text."""
+        return frozenset(each.name for each in (*self.found, *self.wanted) if each.kind == "enum")
+
+    @cached_property
+    def _taken(self) -> Mapping[str, set[str]]:
+        """The names of relations by their schema; a key is one too."""
+        found: dict[str, set[str]] = {}
+        for each in self.found:
+            if each.kind in (*RELATIONS, "index", "sequence", *KEYS):
+                found.setdefault(schema_of(each.name), set()).add(bare(each.own_name))
+        return found
 
     @cached_property
     def _relations(self) -> Mapping[str, SchemaObject]:

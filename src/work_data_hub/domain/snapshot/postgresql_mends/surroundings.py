@@ -34,7 +34,8 @@ class Surroundings:
         self._by_key = {
             (entry.item.kind, entry.item.name): entry for entry in entries if entry.part == MAKE
         }
-        cleared = {(entry.item.kind, entry.item.name) for entry in entries if entry.part == CLEAR}
+        gone = (each for entry in entries if entry.part == CLEAR for each in entry.all)
+        cleared = {(item.kind, item.name) for item in gone}
         self._way = Way(sides.found, cleared)
         self._hard: list[Entry] = []
         self._dropped: dict[tuple[str, str], SchemaObject] = {}
@@ -43,22 +44,26 @@ class Surroundings:
             if in_the_way:
                 self._hard.append(entry)
                 self._dropped |= {(item.kind, item.name): item for item in in_the_way}
-        targets = {
-            constraints.target_of(item)
-            for item in self._dropped.values()
-            if item.kind == "foreign key"
-        }
-        self._hard += [
-            entry
-            for entry in self._by_key.values()
-            if is_key(entry.item) and constraints.as_target(entry.item) in targets
-        ]
+        self._hard += list(self._successors())
         self._made_again = [entry for key, entry in self._by_key.items() if key in self._dropped]
         self._remade = {key[1] for key in self._dropped if key[0] in VIEWS} | {
             key[1]
             for key, entry in self._by_key.items()
             if key[0] in VIEWS and self._is_remade(entry)
         }
+
+    def _successors(self) -> Iterator[Entry]:
+        """Yield what takes the place of something that is dropped, and which others count on."""
+        names = {entry.item.own_name for entry in self._hard if entry.part == CLEAR}
+        targets = {
+            constraints.target_of(item)
+            for item in self._dropped.values()
+            if item.kind == "foreign key"
+        }
+        for entry in self._by_key.values():
+            is_target = is_key(entry.item) and constraints.as_target(entry.item) in targets
+            if is_target or entry.item.own_name in names:
+                yield entry
 
     def has_done(self, entry: Entry) -> bool:
         """Whether nothing is left to do: it is made again, or something that it goes with is.
@@ -133,6 +138,8 @@ class Surroundings:
         is_dropped = entry.difference.change == EXTRA
         if is_key(item) and (is_dropped or self._is_remade(entry)):
             yield from self._way.of_key(item)
+        elif is_dropped and entry.part == CLEAR and not item.parent:
+            yield from self._way.of_name(item.name.partition("(")[0])
         elif change is None:
             return
         elif item.kind == "column" and change.differs("type", "collation", "generated", "stored"):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from work_data_hub.domain.snapshot.postgresql_mends import shared
+from work_data_hub.domain.snapshot.postgresql_mends import constraints, shared
 from work_data_hub.domain.snapshot.postgresql_mends.columns import line_of
 from work_data_hub.domain.snapshot.step import Step
 
@@ -135,7 +136,10 @@ def detached(change: Change) -> Iterator[Step]:
     name = change.wanted.own_name
     wanted, found = map(shared.told, change.pair("inherits"))
     if "bound" in change.found.properties and change.differs("bound", "inherits"):
-        yield Step(f"ALTER TABLE {found[0]} DETACH PARTITION {name}")
+        note = "it keeps the indexes and keys that it had in common with the other partitions"
+        yield Step(f"ALTER TABLE {found[0]} DETACH PARTITION {name}", note=note)
+        for check in _checks_left(change, found[0]):
+            yield Step(f"ALTER TABLE {name} DROP CONSTRAINT {check.own_name}")
         return
     for parent in found:
         if parent not in wanted:
@@ -148,6 +152,8 @@ def attached(change: Change) -> Iterator[Step]:
     wanted, found = map(shared.told, change.pair("inherits"))
     bound, _ = change.pair("bound")
     if bound is not None and change.differs("bound", "inherits"):
+        for check in _checks_needed(change, wanted[0]):
+            yield from constraints.made(change.sides, replace(check, parent=name), is_new=False)
         sql = f"ALTER TABLE {wanted[0]} ATTACH PARTITION {name} {bound}"
         note = "every row of it is looked at: a CHECK of its bound beforehand spares that"
         yield Step(sql, note=note)
@@ -156,6 +162,29 @@ def attached(change: Change) -> Iterator[Step]:
     for parent in wanted:
         if parent not in was:
             yield Step(f"ALTER TABLE {name} INHERIT {parent}")
+
+
+def _checks_left(change: Change, parent: str) -> Iterator[SchemaObject]:
+    """Yield what a partition has of a table, and should not have once it is none."""
+    kept = {(each.own_name, constraints.definition_of(each)) for each in _checks(change)}
+    for check in change.sides.children_found(parent):
+        said = (check.own_name, constraints.definition_of(check))
+        if check.kind == "check" and said not in kept:
+            yield check
+
+
+def _checks(change: Change) -> Iterator[SchemaObject]:
+    yield from (each for each in change.sides.children(change.wanted.name) if each.kind == "check")
+
+
+def _checks_needed(change: Change, parent: str) -> Iterator[SchemaObject]:
+    """Yield what a table must have to become a partition of another."""
+    there = {each.own_name for each in change.sides.children_found(change.wanted.name)}
+    for check in change.sides.children(parent):
+        text = constraints.definition_of(check)
+        if check.kind == "check" and "NO INHERIT" not in text and check.own_name not in there:
+            named = {**check.properties, "definition": text}
+            yield replace(check, properties=named)
 
 
 def partition_key(change: Change) -> Iterator[Step]:

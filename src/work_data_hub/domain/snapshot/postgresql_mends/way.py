@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 
 _OF_A_COLUMN = ("trigger", "policy", "rule")
+_MAY_CALL = ("check", "exclude", "index")
 _GO_WITH_A_COLUMN = ("index", "primary key", "unique", "check", "exclude", "statistics")
 
 
@@ -52,8 +53,8 @@ class Way:
 
     def of_name(self, name: str) -> Iterator[SchemaObject]:
         """Yield what a relation or a function is in the text of, and so on."""
+        kinds = (*VIEWS, *_OF_A_COLUMN, *_MAY_CALL)
         for item in self._found:
-            kinds = (*VIEWS, *_OF_A_COLUMN)
             if item.kind not in kinds or item.name == name or self._is_cleared(item):
                 continue
             if item.kind not in VIEWS and item.parent == name:

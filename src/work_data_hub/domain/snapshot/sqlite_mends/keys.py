@@ -14,12 +14,18 @@ def can_be_checked(snapshot: Snapshot, table: str) -> bool | None:
     keys = {
         (item.parent, _columns_of(item, "columns"))
         for item in snapshot
-        if item.kind in ("primary key", "unique") or item.properties.get("unique")
+        if item.kind in ("primary key", "unique")
+        or (item.properties.get("unique") and "where" not in item.properties)
     }
-    targets = [
-        (str(item.properties.get("target")), _columns_of(item, "target columns")) for item in mine
-    ]
-    return all(target in keys for target in targets) if mine else None
+    return all(_target_of(item) in keys for item in mine) if mine else None
+
+
+def _target_of(item: SchemaObject) -> tuple[str, frozenset[str]] | None:
+    """Return what a foreign key references; None where it has not as many columns as that."""
+    columns = _columns_of(item, "target columns")
+    if len(columns) != len(_columns_of(item, "columns")):
+        return None
+    return str(item.properties.get("target")), columns
 
 
 def _columns_of(item: SchemaObject, name: str) -> frozenset[str]:
