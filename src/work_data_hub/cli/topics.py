@@ -46,6 +46,7 @@ TOPICS = {
         "record a pipeline's runs", "recorded-runs.md", "Record your pipeline's runs"
     ),
     "test-databases": Topic("databases for tests", "test-databases.md", "Test databases"),
+    "check-up": Topic("what `wdh db doctor` looks for", _COMMANDS, "A check-up"),
     "drivers": Topic("which driver runs migrations", "drivers.md", "Drivers"),
     "performance": Topic("what the guards cost", "performance.md", "Performance"),
     "glossary": Topic("the words, and the field's words for them", "glossary.md", "Glossary"),

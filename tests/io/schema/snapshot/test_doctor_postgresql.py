@@ -14,6 +14,7 @@ from work_data_hub.config import get_settings
 from work_data_hub.domain.snapshot.checkup import Mended
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.snapshot import doctor_look, doctor_sequences
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +92,11 @@ ILLNESSES = {
         ),
         "invalid-index",
         "is INVALID: 1 partition (public.part_2) has no part of it",
+    ),
+    "an index of a table without partitions": Illness(
+        (*PARTITIONED, "CREATE INDEX i ON ONLY parts (note)", "DROP TABLE part_1, part_2"),
+        "invalid-index",
+        "there is no partition any more",
     ),
     "a check that rows break": Illness(
         (*TABLE, f'ALTER TABLE {ODD} ADD CONSTRAINT "i j" CHECK (amount > 0) NOT VALID'),
@@ -415,6 +421,65 @@ def test_a_version_column_without_room_for_the_ids_of_the_files_is_named(url: UR
     migration_runner.upgrade(url)
 
 
+def test_an_index_whose_part_is_invalid_goes_by_that_part(url: URL) -> None:
+    execute(
+        url,
+        *PARTITIONED[:2],
+        "INSERT INTO parts VALUES (1, 5), (2, 5)",
+        "CREATE UNIQUE INDEX u ON ONLY parts (id, note)",
+    )
+    slow = (
+        "SET statement_timeout = '300ms'",
+        "CREATE UNIQUE INDEX CONCURRENTLY p ON part_1 (id, note)",
+    )
+    with connect(url) as other, other.begin():
+        other.exec_driver_sql("UPDATE part_1 SET note = 6")
+        execute(url, *slow, may_fail=True)
+    execute(url, "ALTER INDEX u ATTACH PARTITION p")
+    part, whole = findings(url)
+    assert codes([part, whole]) == [("error", "invalid-index")] * 2
+    assert "the index public.p of public.part_1 is INVALID" in part.message
+    assert "its part public.p is INVALID" in whole.message
+    treat(url, part)
+    (whole,) = findings(url)
+    assert "a part of it was INVALID when it was attached" in whole.message
+    treat(url, whole)
+    assert findings(url) == ()
+
+
+def test_more_than_a_thousand_are_not_counted(url: URL) -> None:
+    execute(
+        url,
+        "CREATE TABLE t (a int)",
+        "INSERT INTO t SELECT 0 FROM generate_series(1, 2000)",
+        "ALTER TABLE t ADD CHECK (a > 0) NOT VALID",
+    )
+    (found,) = findings(url)
+    assert "and more than 1000 rows of before break it" in found.message
+
+
+def test_a_large_table_without_an_index_is_not_read_whole(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute(url, "CREATE TABLE t (id serial)", "INSERT INTO t VALUES (5)")
+    monkeypatch.setattr(doctor_sequences, "_READ_WHOLE", 0)
+    (found,) = findings(url)
+    assert codes([found]) == [("warning", "not-looked-at")]
+    assert "the sequence of public.t.id: not looked at: it has no index, and is large" in (
+        found.message
+    )
+
+
+def test_a_look_that_takes_too_long_says_what_it_did_not_see(
+    url: URL, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_look, "LOOK_SECONDS", -1.0)
+    found = findings(url)
+    assert {*codes(found)} == {("warning", "not-looked-at")}
+    assert len(found) == 9
+    assert found[0].message.startswith("INVALID indexes: not looked at: the look has taken ")
+
+
 def leave_a_copy(url: URL) -> None:
     """Let a REINDEX CONCURRENTLY end before it is done."""
     execute(url, *PARENT)
@@ -478,6 +543,7 @@ def test_an_index_that_is_being_built_is_no_finding(url: URL) -> None:
             "CREATE INDEX ON child (parent_id) WHERE parent_id IS NOT NULL",
         ),
         (*PARTITIONED, "ALTER TABLE parts ADD PRIMARY KEY (id)"),
+        ("CREATE TABLE parts (id int) PARTITION BY RANGE (id)", "CREATE INDEX ON ONLY parts (id)"),
         ("CREATE MATERIALIZED VIEW v AS SELECT 1",),
         ("CREATE TEMPORARY TABLE _alembic_tmp_t (id int)",),
     ],

@@ -86,6 +86,17 @@ WHERE ind.indexrelid = {{index}} AND NOT EXISTS (
 ORDER BY 1
 """
 
+# What is attached to the index of a partitioned table, what is INVALID first.
+ATTACHED_PARTS = f"""
+SELECT {_name("place", "named")} AS name, ind.indisvalid
+FROM pg_inherits AS attached
+JOIN pg_index AS ind ON ind.indexrelid = attached.inhrelid
+JOIN pg_class AS named ON named.oid = ind.indexrelid
+JOIN pg_namespace AS place ON place.oid = named.relnamespace
+WHERE attached.inhparent = {{index}}
+ORDER BY 2, 1 LIMIT 1
+"""
+
 _REFERENCE = """(SELECT string_agg(format('referencing.%I IS NULL', own.attname), ' OR ')
         || format(' OR EXISTS (SELECT FROM %I.%I AS referenced WHERE ', far.nspname, target.relname)
         || string_agg(format('referenced.%I OPERATOR(%I.%s) referencing.%I', other.attname,

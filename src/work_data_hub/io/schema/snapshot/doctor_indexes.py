@@ -63,13 +63,27 @@ def _incomplete(look: Look, row: Any) -> Diagnosis:
             f"ALTER INDEX {row.name} ATTACH PARTITION {part.schema}.{name}",
         ]
     if not parts:
-        said += "every partition has its part of it, and one of them is or was INVALID"
-        hint = f"`REINDEX TABLE CONCURRENTLY {row.of_table}`, then attach its parts again"
-        return ill(_CODE, said, hint)
+        return _unattached(look, row, said)
     number = counted(len(parts), len(parts), "partition")
     has = "has" if len(parts) == 1 else "have"
     said += f"{number} ({listed(part.name for part in parts)}) {has} no part of it"
     return ill(_CODE, said, f"outside of a transaction: `{'; '.join(statements)}`")
+
+
+def _unattached(look: Look, row: Any, said: str) -> Diagnosis:
+    """Return that an index has all of its parts, and one is INVALID or was when it was attached."""
+    parts = look.rows(catalogue.ATTACHED_PARTS.format(index=row.indexrelid))
+    if not parts:
+        made = str(look.value(f"SELECT pg_get_indexdef({row.indexrelid})"))
+        anew = f"DROP INDEX {row.name}; {made.replace(' ON ONLY ', ' ON ', 1)}"
+        return ill(_CODE, f"{said}there is no partition any more", f"`{anew}`")
+    (part,) = parts
+    # Attaching what is attached already looks at all of them again.
+    statement = f"ALTER INDEX {row.name} ATTACH PARTITION {part.name}"
+    if part.indisvalid:
+        return ill(_CODE, f"{said}a part of it was INVALID when it was attached", f"`{statement}`")
+    said += f"its part {part.name} is INVALID"
+    return ill(_CODE, said, f"do first what is said of that one, then `{statement}`")
 
 
 def _invalid(look: Look, row: Any) -> Diagnosis:
