@@ -122,14 +122,14 @@ def _defaults(kind: Kind) -> dict[str, Any]:
     """Return what is passed to Alembic where env.py passes nothing else."""
     if kind in (Kind.SQL, Kind.CHANGE):
         return {"transaction_per_migration": True}
-    from work_data_hub.io.schema.authoring import writer
+    from work_data_hub.io.schema.authoring import server_defaults, writer
 
     return {
         "transaction_per_migration": True,
         # One revision file serves both engines: SQLite alters by batch.
         "render_as_batch": True,
         "render_item": writer.render_without_application_code,
-        "compare_server_default": writer.compare_server_default,
+        **server_defaults.comparing(),
     }
 
 

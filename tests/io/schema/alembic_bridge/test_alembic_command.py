@@ -180,12 +180,13 @@ class Guid(sa.TypeDecorator):
 sa.Table(
     "extra",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
     sa.Column("guid", Guid),
     sa.Column("span", sa.Interval),
     sa.Column("words", pg.ARRAY(sa.Text).with_variant(sa.JSON(), "sqlite")),
     sa.Column("flag", sa.Boolean, server_default=sa.false()),
     sa.Column("note", sa.String(50), server_default="it's 100%"),
+    sa.Column("half", sa.Integer, sa.Computed("id / 2", persisted=True)),
     sa.Column("kind", sa.Enum("a", "b", name="kind")),
     sa.Column("data", pg.JSONB().with_variant(sa.JSON(), "sqlite")),
 )

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from alembic.autogenerate.api import AutogenContext
-    from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
 
     from work_data_hub.io.schema.alembic_bridge.configuration import Configuration
@@ -154,24 +153,3 @@ def _plain_type(item: sa.types.TypeEngine[Any], context: AutogenContext) -> str:
         return f"sa.{item.as_generic()!r}"
     context.imports.add(f"from sqlalchemy.dialects import {dialect}")
     return f"{dialect}.{text}"
-
-
-def compare_server_default(
-    _context: MigrationContext,
-    _inspected_column: Any,
-    metadata_column: sa.Column[Any],
-    inspected_default: str | None,
-    _metadata_default: Any,
-    _rendered_default: str | None,
-) -> bool | None:
-    """Compare a text default as text (Alembic's hook of that name; None leaves it to Alembic).
-
-    Alembic asks PostgreSQL, with a statement that a quote in the default breaks, and does not
-    double the quote for SQLite.
-    """
-    clause = metadata_column.server_default
-    text = clause.arg if isinstance(clause, sa.DefaultClause) else None
-    if not isinstance(text, str) or inspected_default is None or not re.search("['%]", text):
-        return None
-    quoted = "'" + text.replace("'", "''") + "'"
-    return re.sub(r"::[\w .\"()\[\]]+$", "", inspected_default) != quoted
