@@ -54,6 +54,7 @@ URLS = [
     # What a path makes of it, and what is cut off before the "@".
     "postgresql:/hub:s3cret@h/x",
     "'postgresql://hub:s3cret'",
+    "':/hub:s3cret'",
     "postgresql://h/x?sslmode=require&password=s3cret",
     "postgresql://h/x?PASSWORD=s3cret",
     "postgresql://h/x?options=-c%20password%3Ds3cret",

@@ -218,6 +218,7 @@ def test_a_faulty_seed_file_leaves_no_row_and_is_named_with_its_line(
         (["--revision", "nope", "--database-url", "sqlite://"], 3),
         (["--database-url", "postgresql://u:hunter2@127.0.0.1:1/x"], 7),
         (["--database-url", "sqlite:////proc/none/x.db"], 7),
+        (["--database-url", "sqlite:///:memory:", "--seed"], 6),  # each connection has its own
     ],
 )
 def test_a_fault_has_its_exit_code_and_no_traceback(

@@ -117,16 +117,20 @@ def _of_rules(
             yield described(clause), _line(clause)
         if gone.isdisjoint(_columns(clause)):
             if clause.kind == "UNIQUE":
-                yield from _lost_unique(clause, after, unique)
+                yield from _lost_unique(clause, before, after, unique)
             if clause.kind == "FOREIGN KEY":
                 yield from _lost_foreign_key(clause, before, after)
 
 
 def _lost_unique(
-    clause: Clause, after: Table, unique: Collection[frozenset[str]]
+    clause: Clause, before: Table, after: Table, unique: Collection[frozenset[str]]
 ) -> Iterator[tuple[str, str]]:
     called = f"UNIQUE ({', '.join(clause.columns)})"
-    alike = [c for c in _keys(after) if _columns(c) == _columns(clause)]
+    # Another one on the same columns, by another collation, does not stand for this one.
+    others = {_collated(c) for c in _keys(before)} - {_collated(clause)}
+    alike = [
+        c for c in _keys(after) if _columns(c) == _columns(clause) and _collated(c) not in others
+    ]
     if not alike and _columns(clause) not in unique:
         yield described(clause), _line(clause)
     else:
@@ -199,6 +203,12 @@ def _keys(table: Table) -> Iterator[Clause]:
 
 def _reference(clause: Clause) -> tuple[frozenset[str], str]:
     return _columns(clause), folded(clause.target)
+
+
+def _collated(clause: Clause) -> tuple[frozenset[str], tuple[str, ...]]:
+    words = spelling(clause.text)
+    named = (words[place + 1] for place, word in enumerate(words) if word == "collate")
+    return _columns(clause), tuple(sorted(named))
 
 
 def _columns(clause: Clause) -> frozenset[str]:

@@ -275,9 +275,9 @@ def unavailable(url: URL, error: Exception) -> DatabaseUnavailableError:
 
 
 def is_listed(url: URL) -> bool:
-    """Whether a PostgreSQL server lists the database; True when it cannot be asked."""
+    """Whether a PostgreSQL server lists the database; True when there is nobody to ask."""
     name = database_of(url)
-    if name in {None, _ALWAYS_THERE}:
+    if name in {None, _ALWAYS_THERE} or url.get_backend_name() != "postgresql":
         return True
     try:
         with connect(with_database(url, _ALWAYS_THERE)) as connection:

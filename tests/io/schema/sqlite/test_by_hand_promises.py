@@ -80,6 +80,11 @@ FORGOTTEN = [
     ("(a, b UNIQUE ON CONFLICT REPLACE)", "(a, b UNIQUE)", "ON CONFLICT of UNIQUE (b) of t"),
     ("(a PRIMARY KEY ON CONFLICT IGNORE, b)", "(a PRIMARY KEY, b)", "ON CONFLICT of PRIMARY KEY"),
     ("(a, b, UNIQUE (a COLLATE NOCASE))", "(a, b, UNIQUE (a))", "COLLATE of UNIQUE (a) of t"),
+    (
+        "(a UNIQUE, b, UNIQUE (a COLLATE NOCASE))",
+        "(a, b, UNIQUE (a COLLATE NOCASE))",
+        "UNIQUE of t",
+    ),
     ("(a TEXT PRIMARY KEY, b) WITHOUT ROWID", "(a TEXT NOT NULL PRIMARY KEY, b)", "WITHOUT ROWID"),
     ("(a TEXT PRIMARY KEY, b INT) STRICT", "(a TEXT NOT NULL PRIMARY KEY, b INT)", "STRICT of t"),
     ("(a, b CHECK (b <> '*/'))", "(a, b)", "CHECK (b <> '*/') of t"),
