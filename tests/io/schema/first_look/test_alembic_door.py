@@ -138,6 +138,25 @@ def test_a_section_of_its_own_is_looked_at(
     assert upgrade("--name", "other", "upgrade", "head").stderr.endswith(f"{NOTHING_TO_DO}\n")
 
 
+@pytest.mark.parametrize(
+    ("file", "before", "option"),
+    [
+        ("alembic.ini", "[alembic]\n", "sqlalchemy.url = sqlite:///another.db\n"),
+        ("pyproject.toml", "[tool.alembic]\n", '"sqlalchemy.url" = "sqlite:///another.db"\n'),
+    ],
+)
+def test_a_project_that_names_a_database_has_the_whole_run(
+    upgrade: Callable[..., Any], project: Path, file: str, before: str, option: str
+) -> None:
+    path = project / file
+    text = path.read_text(encoding="utf-8") if path.exists() else before
+    for named in ("", option):
+        path.write_text(text.replace(before, before + named), encoding="utf-8")
+        ended = upgrade()
+        assert ended.returncode == 0
+        assert (NOTHING_TO_DO in ended.stderr) == (named == "")
+
+
 def test_it_imports_nothing_of_a_run(project: Path, settled: URL, clean_environment: Any) -> None:
     code = (
         "import sys\nfrom alembic.config import main\nmain(argv=['upgrade', 'head'])\n"

@@ -88,6 +88,25 @@ def test_a_database_that_alembic_ini_names_is_left_to_the_whole_run(
     assert look(ini, text(settled)) is not None
 
 
+@pytest.mark.parametrize(
+    ("query", "is_answered"),
+    [
+        ("uri=true", True),
+        ("mode=rw&uri=true", True),
+        ("mode=rwc&uri=true", True),
+        ("mode=ro&uri=true", False),  # which a run cannot write to
+        ("mode=rw", False),  # without uri=true, SQLite takes all of it for the name of a file
+        ("mode=rw&uri=true&immutable=1", False),
+    ],
+)
+def test_a_uri_that_means_the_file_and_no_more_is_answered(
+    project: Path, sqlite_url: URL, query: str, *, is_answered: bool
+) -> None:
+    upgrade(project, sqlite_url)
+    standing = look(project / "alembic.ini", f"sqlite:///file:{sqlite_url.database}?{query}")
+    assert (standing is not None) == is_answered
+
+
 def test_nothing_changes_by_a_look(project: Path, settled: URL) -> None:
     before = rows(settled)
     assert look(project / "alembic.ini", text(settled)) is not None
