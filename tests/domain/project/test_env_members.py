@@ -160,6 +160,21 @@ def test_an_engine_that_a_function_of_the_project_makes_is_asked_for_its_url() -
     assert "default_url=make_engine(settings).url" in text
 
 
+def test_a_connection_that_only_running_it_tells_would_be_lost() -> None:
+    source = "from app import c, m\nfrom alembic import context\n"
+    said = lost(f"{source}context.configure(connection=c, target_metadata=m)\n")
+    assert "line 3: to which database it connects cannot be told" in said
+
+
+@pytest.mark.parametrize("arguments", ["1", "*more", "tenant=1", "**more"])
+def test_what_is_passed_to_the_revisions_would_be_lost(arguments: str) -> None:
+    source = env(module="from app import more")
+    passes = source.replace("context.run_migrations()", f"context.run_migrations({arguments})")
+    assert passes != source
+    said = f"passes arguments to the revisions: context.run_migrations({arguments})"
+    assert said in lost(passes)
+
+
 @pytest.mark.parametrize("logger", ["logger", "log", "logging"])
 def test_what_is_logged_is_not_named(logger: str) -> None:
     assert rewritten(env(run=f"{logger}.shout('x')")).left == ()

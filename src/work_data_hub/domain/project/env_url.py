@@ -62,7 +62,7 @@ class _Search:
             elif isinstance(node, ast.Call):
                 self._connect(node)
         value = self._single()
-        if not self._is_seen and not self._found and not self._faults:
+        if not self._is_seen and not self._faults:
             line = min(call.lineno for call in self._env.configures)
             self._faults.append((line, "to which database it connects cannot be told"))
         return UrlSource(value, tuple(self._found), tuple(self._faults))
