@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
 from contextlib import closing
 from typing import Any
@@ -70,6 +71,9 @@ def text(sql: str) -> str:
         ("count(*) filter (where (a))", "count(*) filter(WHERE a)"),
         ("a * (b)", "a * b"),
         ("(a) notnull", "a NOTNULL"),
+        ("(t.a) > 1", "t.a > 1"),
+        ("a = '!='", "a = '!='"),
+        ("(BY) - 1", "by - 1"),  # a name, where nothing is ordered or grouped
     ],
 )
 def test_an_expression_is_written_in_one_way(written: str, expected: str) -> None:
@@ -93,6 +97,38 @@ def test_an_expression_is_written_in_one_way(written: str, expected: str) -> Non
 )
 def test_what_means_something_else_is_written_otherwise(one: str, other: str) -> None:
     assert text(one) != text(other)
+
+
+# As SQLite has them (sqlite.org/lang_expr), the loosest first.
+PRECEDENCES = (
+    ("OR",),
+    ("AND",),
+    (
+        *("=", "==", "<>", "!=", "IS", "IS NOT", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"),
+        *("LIKE", "NOT LIKE", "GLOB", "NOT GLOB", "REGEXP", "NOT REGEXP", "MATCH", "NOT MATCH"),
+    ),
+    ("<", "<=", ">", ">="),
+    ("&", "|", "<<", ">>"),
+    ("+", "-"),
+    ("*", "/", "%"),
+    ("||", "->", "->>"),
+)
+
+
+@pytest.mark.parametrize(("level", "operators"), [*enumerate(PRECEDENCES)])
+def test_parentheses_go_where_the_precedences_say_the_same(
+    level: int, operators: tuple[str, ...]
+) -> None:
+    others = [(rank, other) for rank, names in enumerate(PRECEDENCES) for other in names]
+    assert len(others) == 34
+    for (rank, other), operator in itertools.product(others, operators):
+        bare = text(f"a {operator} b {other} a")
+        goes = (
+            text(f"(a {operator} b) {other} a") == bare,
+            text(f"a {operator} (b {other} a)") == bare,
+        )
+        has_no_first = operator == other and operator in ("AND", "OR")
+        assert goes == (level >= rank, level < rank or has_no_first), (operator, other)
 
 
 def test_a_query_keeps_what_is_no_expression_in_its_parentheses() -> None:

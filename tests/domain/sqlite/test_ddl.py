@@ -86,6 +86,36 @@ def test_a_rebuild_that_changes_nothing_changes_nothing() -> None:
     assert not losses
 
 
+@pytest.mark.parametrize("original", ["", " (id)"])
+@pytest.mark.parametrize("seen", ["", " (id)"])
+def test_a_foreign_key_is_the_same_whether_or_not_it_says_the_columns_of_its_target(
+    original: str, seen: str
+) -> None:
+    merged, _ = merge(
+        parse(f"CREATE TABLE t (a REFERENCES p{original})"),
+        parse(f"CREATE TABLE t (a, FOREIGN KEY (a) REFERENCES p{seen})"),
+        parse("CREATE TABLE t (a)"),
+        Wishes(),
+    )
+    assert merged.clauses == ()
+
+
+@pytest.mark.parametrize(
+    ("base", "wanted", "lost_columns"),
+    [("a, b", "a, b", []), ("a, b", "a", []), ("a", "a, b", []), ("a", "a", ["column b of t"])],
+)
+def test_a_column_is_forgotten_where_nothing_of_the_rebuild_names_it(
+    base: str, wanted: str, lost_columns: list[str]
+) -> None:
+    _, losses = merge(
+        parse("CREATE TABLE t (a, b)"),
+        parse(f"CREATE TABLE t ({base})"),
+        parse(f"CREATE TABLE t ({wanted})"),
+        Wishes(),
+    )
+    assert [loss.what for loss in losses] == lost_columns
+
+
 def test_columns_are_called_otherwise_everywhere_in_their_table() -> None:
     table = parse(
         "CREATE TABLE tmp (x INT, y INT, UNIQUE (x), CHECK (x < y AND x(1) <> 'x'),"

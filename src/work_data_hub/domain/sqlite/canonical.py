@@ -221,7 +221,7 @@ def _piece(item: Item) -> str:
         return item.word if _is_reserved(item) else folded(item.text)
     if item.kind == "number":
         return item.text.upper()
-    return _SAME.get(item.text, item.text) if item.kind == "mark" else item.text
+    return _SAME.get(item.text, item.text)
 
 
 def _is_reserved(item: Item) -> bool:

@@ -72,6 +72,10 @@ EQUAL = [
         "CREATE TABLE t (a REFERENCES t NOT DEFERRABLE)",
         "CREATE TABLE t (a REFERENCES t MATCH FULL)",
     ),
+    (
+        "CREATE TABLE t (a REFERENCES t DEFERRABLE)",
+        "CREATE TABLE t (a REFERENCES t DEFERRABLE INITIALLY IMMEDIATE)",
+    ),
     ("CREATE TABLE t (a TEXT UNIQUE NOT NULL)", "CREATE TABLE t (a TEXT NOT NULL UNIQUE)"),
     (
         "CREATE TABLE t (a, b, UNIQUE (a), CHECK (b))",
@@ -156,6 +160,19 @@ DIFFERENT = [
     ("CREATE TABLE t (a UNIQUE)", "CREATE TABLE t (a); CREATE UNIQUE INDEX u ON t (a)"),
     ("CREATE TABLE t (a DEFAULT 'null')", "CREATE TABLE t (a DEFAULT NULL)"),
     ("CREATE TABLE t (a DEFAULT 'true')", "CREATE TABLE t (a DEFAULT true)"),
+    # An expression that is a constant is no name of a column.
+    (
+        'CREATE TABLE t ("1"); CREATE INDEX i ON t ("1")',
+        'CREATE TABLE t ("1"); CREATE INDEX i ON t (1)',
+    ),
+    (
+        'CREATE TABLE t ("null"); CREATE INDEX i ON t ("null")',
+        'CREATE TABLE t ("null"); CREATE INDEX i ON t (NULL)',
+    ),
+    (
+        "CREATE TABLE t (a REFERENCES t DEFERRABLE INITIALLY DEFERRED)",
+        "CREATE TABLE t (a REFERENCES t DEFERRABLE INITIALLY IMMEDIATE)",
+    ),
     ("CREATE TABLE É (a)", "CREATE TABLE é (a)"),
     ('CREATE TABLE "a.b" (c)', 'CREATE TABLE a ("b.c")'),
     ("CREATE TABLE t (a, CONSTRAINT c CHECK (a))", "CREATE TABLE t (a, CONSTRAINT C CHECK (a))"),
@@ -165,6 +182,15 @@ DIFFERENT = [
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_what_means_something_else_is_not_the_same(one: str, other: str) -> None:
     assert said(snapshot_of(one), snapshot_of(other)) != []
+
+
+def test_when_a_foreign_key_is_checked_is_said_in_the_words_of_sql() -> None:
+    key = "CREATE TABLE t (a REFERENCES t (a) DEFERRABLE INITIALLY {})"
+    deferred, immediate = (snapshot_of(key.format(when)) for when in ("DEFERRED", "IMMEDIATE"))
+    assert said(deferred, immediate) == [
+        "foreign key t foreign key (a):"
+        " deferrable should be initially deferred and is initially immediate"
+    ]
 
 
 def test_names_are_shown_as_they_are_written() -> None:
