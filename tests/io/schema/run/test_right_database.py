@@ -206,7 +206,11 @@ def test_the_plain_command_changes_what_is_recorded(
     assert wrong.returncode == 2
     mixed = alembic("-x", "record_environment=dev", "upgrade", "head", url=database_url)
     assert mixed.returncode == 2
+    assert "record_environment does not go together with a migration" in mixed.stderr
     assert "ensure_version" in mixed.stderr
+    stayed = migration_runner.identity(database_url)
+    assert stayed is not None
+    assert stayed.environment == "staging"
 
 
 def test_the_teardown_accident_leaves_the_other_database_as_it_is(

@@ -100,6 +100,18 @@ def test_a_redo_of_a_lower_revision_takes_all_that_builds_on_it(
     assert tables(database_url) == {"one", "zwei", "three"}
 
 
+@pytest.mark.parametrize("revision", [THIRD, "20260101_000003"])
+def test_of_a_history_with_two_bases_either_is_redone_and_the_other_left_alone(
+    project: Path, database_url: URL, revision: str
+) -> None:
+    text = file_of(project, THIRD).read_text(encoding="utf-8").replace("'three'", "'other'")
+    text = text.replace(f'"{THIRD}"', '"20260101_000003"').replace(f'"{SECOND}"', "None")
+    file_of(project, THIRD).with_name("20260101_000003_other.py").write_text(text, encoding="utf-8")
+    upgrade(project, database_url, "heads")
+    assert redo(project, database_url, revision) == [f"downgrade {revision}", f"upgrade {revision}"]
+    assert tables(database_url) == {"one", "two", "three", "other"}
+
+
 def test_a_downgrade_of_an_edited_revision_undoes_what_was_applied(
     project: Path, database_url: URL
 ) -> None:

@@ -62,7 +62,7 @@ def applied_scripts(scripts: ScriptDirectory, heads: tuple[str, ...]) -> list[Sc
     """
     if not heads:
         return []
-    return list(scripts.iterate_revisions(heads, "base", implicit_base=True))
+    return list(scripts.iterate_revisions(heads, "base"))
 
 
 def unknown_to(journal: list[JournalEntry], applied: Iterable[Script]) -> list[Script]:

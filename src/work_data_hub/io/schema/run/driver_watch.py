@@ -185,9 +185,9 @@ def _psycopg2(factory: Any, listener: StatementListener) -> Any:
             with told(listener, f"CALL {procname}"):
                 return super().callproc(procname, parameters)
 
-        def copy_expert(self, sql: Any, file: Any, size: int = 8192) -> None:
+        def copy_expert(self, sql: Any, file: Any, *how: Any, **options: Any) -> None:
             with told(listener, _text(sql, self)):
-                super().copy_expert(sql, file, size)
+                super().copy_expert(sql, file, *how, **options)
 
         def copy_from(self, file: Any, table: str, *how: Any, **options: Any) -> None:
             with told(listener, f"COPY {table} FROM STDIN"):

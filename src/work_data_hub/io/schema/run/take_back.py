@@ -155,7 +155,7 @@ class _TakeBack:
 
     def _down(self, heads: tuple[str, ...], revisions: Sequence[str]) -> list[RevisionStep]:
         graph, wanted = self._scripts.revision_map, set(revisions)
-        applied = [*graph.iterate_revisions(heads, "base", implicit_base=True)] if heads else []
+        applied = [*graph.iterate_revisions(heads, "base")] if heads else []
         for each in reversed(applied):
             if wanted.intersection(each._all_down_revisions):  # noqa: SLF001  # with depends_on
                 wanted.add(each.revision)
@@ -192,7 +192,7 @@ class _Redo(_TakeBack):
                 )
             return heads[0]
         script = self._scripts.get_revision(self._wanted)
-        applied = self._scripts.iterate_revisions(heads, "base", implicit_base=True)
+        applied = self._scripts.iterate_revisions(heads, "base")
         if script not in [*applied]:
             raise HistoryError(
                 f"{self._wanted} is not applied", hint="`wdh db upgrade` applies what is pending"
@@ -202,7 +202,7 @@ class _Redo(_TakeBack):
     def _left(self, heads: tuple[str, ...], taken_back: set[str]) -> tuple[str, ...]:
         """Return the revisions that the database is at in between."""
         graph = self._scripts.revision_map
-        applied = graph.iterate_revisions(heads, "base", implicit_base=True)
+        applied = graph.iterate_revisions(heads, "base")
         left = {each.revision: each for each in applied if each.revision not in taken_back}
         below = {parent for each in left.values() for parent in each._all_down_revisions}  # noqa: SLF001
         return tuple(left.keys() - below)

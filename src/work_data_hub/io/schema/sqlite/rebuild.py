@@ -70,7 +70,6 @@ class RebuildGuard:
 
     def __exit__(self, *_: object) -> None:
         self._hooks.close()
-        self._revision, self._is_hooked = None, False
 
     def begin_revision(self, **_: Any) -> None:
         """Start anew; called before the first statement of each revision."""
