@@ -166,6 +166,13 @@ def test_an_id_that_means_none_or_several_is_said(
     assert said in found.err
 
 
+def test_of_many_runs_that_an_id_may_mean_the_three_newest_are_named(
+    runs: Callable[..., Any],
+) -> None:
+    said = runs("show", "").err
+    assert [digit for digit in "54321" if f"{digit * 8}-" in said] == [*"532"]
+
+
 def test_a_metric_is_shown_over_time(
     runs: Callable[..., Any], migrated_database: URL, monkeypatch: pytest.MonkeyPatch
 ) -> None:
