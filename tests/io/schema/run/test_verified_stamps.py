@@ -85,6 +85,22 @@ def test_what_is_confirmed_is_recorded_as_not_verified(
     assert migration_runner.current(url, alembic_ini=ini) == (HEAD,)
 
 
+@pytest.mark.parametrize("environment", ["dev", "staging"])
+def test_what_is_confirmed_is_built_on_without_another_word(
+    ini: Path,
+    url: URL,
+    environment: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setenv("ENVIRONMENT", environment)
+    migration_runner.upgrade(url, FIRST, alembic_ini=ini)
+    migration_runner.stamp(url, HEAD, confirm_drift=True, alembic_ini=ini)
+    with caplog.at_level(logging.WARNING):
+        assert migration_runner.upgrade(url, alembic_ini=ini).after == (HEAD,)
+    assert caplog.records == []
+
+
 def test_plain_alembic_is_held_to_it_too_and_has_the_same_way_out(
     ini: Path, url: URL, alembic: Any
 ) -> None:

@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import WARNING
-from work_data_hub.domain.record.journal_state import moves
+from work_data_hub.domain.record.journal_state import moves, state_of
 from work_data_hub.errors import HistoryError
+from work_data_hub.io.schema.alembic_bridge.revision_map import needs
 from work_data_hub.io.schema.record import history_check
 from work_data_hub.io.schema.revisions.applied_texts import AppliedTexts
 
@@ -31,16 +32,14 @@ class LookedBack(NamedTuple):
         entries: the rows of the journal that decide.
         adopted: the revisions that it did not know, the oldest first.
         accepted: the revisions whose files are accepted as they are now.
+        is_by_hand: whether the database is at revisions that no run put it at, though runs were
+            there.
     """
 
     entries: list[JournalEntry]
     adopted: tuple[str, ...]
     accepted: tuple[str, ...]
-
-    @property
-    def is_by_hand(self) -> bool:
-        """Whether the database is at revisions that no run put it at, though runs were there."""
-        return bool(self.adopted) and bool(moves(self.entries))
+    is_by_hand: bool
 
 
 class Past:
@@ -88,7 +87,15 @@ class Past:
             elif not (self._is_own and _is_taken_back(revision, plan)):
                 self._hold_against(finding, plan)
         adopted = tuple(script.revision for script in reversed(unknown))
-        return LookedBack(entries, adopted, tuple(taken))
+        return LookedBack(entries, adopted, tuple(taken), self._is_by_hand(entries, adopted))
+
+    def _is_by_hand(self, entries: list[JournalEntry], adopted: Collection[str]) -> bool:
+        """Tell a stamp, which a run held to the schema, from what no run has written."""
+        moved = moves(entries)
+        if not moved or not adopted:
+            return False
+        state = state_of(moved, needs(self._view.scripts))
+        return state is None or not state.issuperset(adopted)
 
     def _marked(self, script: Script | None) -> SourceMark | None:
         """Return what identifies the text of a revision, and keep the text."""
