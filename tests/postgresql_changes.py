@@ -439,5 +439,18 @@ MORE_CHANGES = [
     """CREATE VIEW more AS SELECT email FROM customer;
         ALTER TABLE customer ADD UNIQUE (email);
         ALTER TABLE customer ADD UNIQUE (email)""",
-    "CREATE TABLE more (more integer, CONSTRAINT one UNIQUE (more)); CREATE INDEX a ON orders (at)",
+    """DROP VIEW paid;
+        CREATE TABLE more (more integer, CONSTRAINT paid UNIQUE (more));
+        CREATE INDEX a ON orders (at)""",
+    """DROP SEQUENCE free;
+        CREATE TABLE more (more integer, CONSTRAINT free UNIQUE (more))""",
+    """DROP VIEW paid;
+        DROP MATERIALIZED VIEW totals;
+        ALTER TABLE orders DROP gross;
+        ALTER TABLE orders ALTER amount TYPE numeric(12, 2);
+        ALTER TABLE orders ADD gross numeric GENERATED ALWAYS AS (amount * 2) STORED;
+        CREATE INDEX ON orders (gross);
+        CREATE MATERIALIZED VIEW totals AS SELECT customer_id, sum(amount) AS all_of_it
+        FROM orders GROUP BY customer_id;
+        COMMENT ON COLUMN orders.gross IS 'x'""",
 ]

@@ -310,3 +310,27 @@ def test_no_statement_is_run_for_what_does_not_differ(copy_of: CopyOf) -> None:
         (planned,) = mends(look(connection), found)
     assert planned.statements == ("COMMENT ON TABLE public.orders IS 'x'",)
     assert (planned.loses_data, planned.outside_transaction, planned.note) == (False, False, "")
+
+
+def test_changes_that_the_same_view_is_in_the_way_of_are_run_together_or_not_at_all(
+    copy_of: CopyOf,
+) -> None:
+    with copy_of(SCHEMA) as connection:
+        found = look(connection)
+        run(connection, "DROP VIEW paid; DROP MATERIALIZED VIEW totals")
+        run(connection, "ALTER TABLE orders ALTER customer_id TYPE bigint")
+        run(connection, "ALTER TABLE customer ALTER email TYPE varchar(9)")
+        run(
+            connection,
+            SCHEMA[SCHEMA.index("CREATE VIEW paid") : SCHEMA.index("CREATE FUNCTION touch")],
+        )
+        run(connection, "COMMENT ON TABLE logs IS 'x'")
+        planned = mends(look(connection), found)
+    said = {str(each.difference.object): each for each in planned if each.statements}
+    narrow, wide = said["column public.customer.email"], said["column public.orders.customer_id"]
+    together = [*narrow.statements, *wide.statements]
+    assert "DROP VIEW public.paid" in together
+    assert any(statement.startswith("CREATE VIEW public.paid") for statement in together)
+    assert narrow.loses_data
+    assert wide.loses_data
+    assert not said["table public.logs"].loses_data

@@ -14,15 +14,26 @@ from work_data_hub.domain.snapshot.difference import (
     differences,
 )
 from work_data_hub.domain.snapshot.postgresql_mends import constraints, objects, renaming
-from work_data_hub.domain.snapshot.postgresql_mends.sides import CONSTRAINTS, VIEWS, Sides
+from work_data_hub.domain.snapshot.postgresql_mends.names import schema_of
+from work_data_hub.domain.snapshot.postgresql_mends.sides import (
+    CONSTRAINTS,
+    KEYS,
+    RELATIONS,
+    VIEWS,
+    Sides,
+)
 from work_data_hub.domain.snapshot.schema import Snapshot
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from work_data_hub.domain.snapshot.difference import Difference
     from work_data_hub.domain.snapshot.schema import SchemaObject
 
 CLEARED = (*CONSTRAINTS, *VIEWS, "index", "trigger", "rule", "policy", "statistics")
 """Kinds of which one too many goes before anything is made: it may be in the way."""
+_OF_ONE_NAME = (*RELATIONS, *KEYS, "index", "sequence", "enum", "range")
+"""Kinds of which no two have one name."""
 
 
 class Circumstances:
@@ -69,6 +80,14 @@ class Circumstances:
         moved = self.moved[item.kind, item.name]
         return item if moved.name == item.name else moved  # of two that are equal, this one
 
+    def is_in_the_place(self, extra: Difference) -> bool:
+        """Whether something that is missing is to be called as what is too many."""
+        return bool(_places([extra]) & self._wanted_places)
+
+    @cached_property
+    def _wanted_places(self) -> frozenset[str]:
+        return _places([each for each in self.differences if each.change == MISSING])
+
     def has_a_successor(self, function: SchemaObject) -> bool:
         """Whether one with other names of arguments takes its place."""
         name = function.name.partition("(")[0]
@@ -105,14 +124,8 @@ class Circumstances:
         """Return the sequence that is there under the name, and another column's or nobody's."""
         if wanted.kind != "sequence":
             return None
-        return next(
-            (
-                each
-                for each in self.extra
-                if each.kind == "sequence" and each.own_name == wanted.own_name
-            ),
-            None,
-        )
+        sequences = (each for each in self.extra if each.kind == "sequence")
+        return next((each for each in sequences if each.own_name == wanted.own_name), None)
 
     def is_taken_over(self, item: SchemaObject) -> bool:
         """Whether a sequence stays, and becomes another column's or nobody's."""
@@ -204,3 +217,13 @@ def _is_of_parent(item: SchemaObject, attached: Snapshot, apart: Snapshot) -> bo
 def _without_table(item: SchemaObject, table: str) -> str:
     text = constraints.definition_of(item).replace(" ON ONLY ", " ON ", 1)
     return text.replace(f" ON {table} ", " ON ", 1)
+
+
+def _places(differences: Iterable[Difference]) -> frozenset[str]:
+    """Return what objects are called that share their names; a key is called as its index is."""
+    items = [item for each in differences for item in (each.object, *each.contents)]
+    return frozenset(
+        f"{schema_of(item.parent)}.{item.own_name}" if item.kind in KEYS else item.own_name
+        for item in items
+        if item.kind in _OF_ONE_NAME
+    )

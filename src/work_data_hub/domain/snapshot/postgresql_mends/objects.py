@@ -212,4 +212,5 @@ def dropped(sides: Sides, item: SchemaObject) -> Iterator[Step]:
         yield indexes.dropped(sides, item)
     else:
         loses_data = kind in ("table", "sequence")
-        yield Step(f"DROP {shared.address(sides, item)}", loses_data)
+        note = "fails where a default or a generated column calls it" if kind in FUNCTIONS else ""
+        yield Step(f"DROP {shared.address(sides, item)}", loses_data, note=note)

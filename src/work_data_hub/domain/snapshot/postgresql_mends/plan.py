@@ -68,7 +68,7 @@ class _Plan:
         if difference.change == EXTRA:
             assert difference.found is not None
             item = self._known.now(difference.found)
-            is_clash = item.own_name in self._known.missing and item.kind != "column"
+            is_clash = self._known.is_in_the_place(difference)
             is_clash |= item.kind in objects.FUNCTIONS and self._known.has_a_successor(item)
             part = CLEAR if item.kind in CLEARED or is_clash else DROP
             if item.kind == "column" and item.parent in self._known.attached:

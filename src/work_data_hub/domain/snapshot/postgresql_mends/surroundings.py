@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.difference import EXTRA
 from work_data_hub.domain.snapshot.postgresql_mends import columns, constraints, objects
-from work_data_hub.domain.snapshot.postgresql_mends.order import CLEAR, MAKE, is_key, texts_of
+from work_data_hub.domain.snapshot.postgresql_mends.order import CLEAR, MAKE, is_key
 from work_data_hub.domain.snapshot.postgresql_mends.sides import VIEWS, Change
-from work_data_hub.domain.snapshot.postgresql_mends.way import Way
+from work_data_hub.domain.snapshot.postgresql_mends.way import Way, in_order
 from work_data_hub.domain.snapshot.step import Step
 
 if TYPE_CHECKING:
@@ -17,6 +18,21 @@ if TYPE_CHECKING:
     from work_data_hub.domain.snapshot.postgresql_mends.order import Entry
     from work_data_hub.domain.snapshot.postgresql_mends.sides import Sides
     from work_data_hub.domain.snapshot.schema import SchemaObject
+
+    Key = tuple[str, str]
+
+
+@dataclass
+class _Knot:
+    """Changes that have the same in their way: they are run together.
+
+    Attributes:
+        entries: the changes.
+        items: what is in their way, by kind and name.
+    """
+
+    entries: list[Entry]
+    items: dict[Key, SchemaObject]
 
 
 class Surroundings:
@@ -30,50 +46,38 @@ class Surroundings:
             entries: the plan, in its order.
         """
         self._sides = sides
-        self._entries = entries
         self._by_key = {
             (entry.item.kind, entry.item.name): entry for entry in entries if entry.part == MAKE
         }
+        self._places = {id(entry): place for place, entry in enumerate(entries)}
         gone = (each for entry in entries if entry.part == CLEAR for each in entry.all)
-        cleared = {(item.kind, item.name) for item in gone}
-        self._way = Way(sides.found, cleared)
-        self._hard: list[Entry] = []
-        self._dropped: dict[tuple[str, str], SchemaObject] = {}
+        self._way = Way(sides.found, {(item.kind, item.name) for item in gone})
+        self._knots: list[_Knot] = []
         for entry in entries:
-            in_the_way = list(self._in_the_way_of(entry))
-            if in_the_way:
-                self._hard.append(entry)
-                self._dropped |= {(item.kind, item.name): item for item in in_the_way}
-        self._hard += list(self._successors())
-        self._made_again = [entry for key, entry in self._by_key.items() if key in self._dropped]
+            items = {(item.kind, item.name): item for item in self._in_the_way_of(entry)}
+            if items:
+                self._tie(entry, items)
+        self._dropped = {key for knot in self._knots for key in knot.items}
         self._remade = {key[1] for key in self._dropped if key[0] in VIEWS} | {
             key[1]
             for key, entry in self._by_key.items()
             if key[0] in VIEWS and self._is_remade(entry)
         }
 
-    def _successors(self) -> Iterator[Entry]:
-        """Yield what takes the place of something that is dropped, and which others count on."""
-        names = {entry.item.own_name for entry in self._hard if entry.part == CLEAR}
-        targets = {
-            constraints.target_of(item)
-            for item in self._dropped.values()
-            if item.kind == "foreign key"
-        }
-        for entry in self._by_key.values():
-            is_target = is_key(entry.item) and constraints.as_target(entry.item) in targets
-            if is_target or entry.item.own_name in names:
-                yield entry
+    def _tie(self, entry: Entry, items: dict[Key, SchemaObject]) -> None:
+        """Put a change with all that have something in common with it."""
+        tied = [knot for knot in self._knots if knot.items.keys() & items.keys()]
+        self._knots = [knot for knot in self._knots if knot not in tied]
+        entries = [each for knot in tied for each in knot.entries]
+        both = {key: item for knot in tied for key, item in knot.items.items()} | items
+        self._knots.append(_Knot([*entries, entry], both))
 
     def has_done(self, entry: Entry) -> bool:
         """Whether nothing is left to do: it is made again, or something that it goes with is.
 
         What is made again in its own place has its steps here.
         """
-        key = (entry.item.kind, entry.item.name)
-        if entry.difference.change == EXTRA and key in self._dropped:
-            return True
-        if key in self._dropped and entry.part == MAKE:
+        if (entry.item.kind, entry.item.name) in self._dropped and entry.part == MAKE:
             entry.steps += self._again(entry.item)
             return True
         if entry.item.parent in self._remade:
@@ -83,45 +87,38 @@ class Surroundings:
 
     def take_out_of_the_way(self) -> None:
         """Have the first of the changes drop what is in their way, and the last make it again."""
-        changes = [*self._hard, *self._made_again]
-        if not changes:
-            return
-        places = {id(entry): place for place, entry in enumerate(self._entries)}
-        changes.sort(key=lambda entry: places[id(entry)])
-        first, last = changes[0], changes[-1]
-        items = self._in_order()
-        first.steps[:0] = [
-            step for item in reversed(items) for step in objects.dropped(self._sides, item)
-        ]
-        for item in items:
-            key = (item.kind, item.name)
-            if key not in self._by_key and key in self._sides.wanted.by_key:
-                last.steps += self._again(self._sides.wanted.by_key[key])
+        for knot in self._knots:
+            entries = [*knot.entries, *self._successors(knot)]
+            entries += [self._by_key[key] for key in knot.items if key in self._by_key]
+            entries.sort(key=lambda entry: self._places[id(entry)])
+            items = in_order(knot.items)
+            entries[0].steps[:0] = [
+                step for item in reversed(items) for step in objects.dropped(self._sides, item)
+            ]
+            for item in items:
+                key = (item.kind, item.name)
+                if key not in self._by_key and key in self._sides.wanted.by_key:
+                    entries[-1].steps += self._again(self._sides.wanted.by_key[key])
+            _lose_together(entries)
+
+    def _successors(self, knot: _Knot) -> Iterator[Entry]:
+        """Yield what takes the place of something that is dropped, and which others count on."""
+        names = {entry.item.own_name for entry in knot.entries if entry.part == CLEAR}
+        targets = {
+            constraints.target_of(item)
+            for item in knot.items.values()
+            if item.kind == "foreign key"
+        }
+        for entry in self._by_key.values():
+            is_target = is_key(entry.item) and constraints.as_target(entry.item) in targets
+            if is_target or entry.item.own_name in names:
+                yield entry
 
     def _again(self, item: SchemaObject) -> Iterator[Step]:
         if item.parent:
             yield from objects.made(self._sides, item)
         else:
             yield from objects.whole(self._sides, item)
-
-    def _in_order(self) -> list[SchemaObject]:
-        """Return what is dropped, each behind what it is about."""
-        done: dict[tuple[str, str], SchemaObject] = {}
-
-        def visit(key: tuple[str, str], item: SchemaObject) -> None:
-            if key in done or key in begun:
-                return
-            begun.add(key)
-            names = texts_of(item)
-            for other_key, other in self._dropped.items():
-                if other.name in names:
-                    visit(other_key, other)
-            done[key] = item
-
-        begun: set[tuple[str, str]] = set()
-        for key, item in self._dropped.items():
-            visit(key, item)
-        return list(done.values())
 
     def _change(self, entry: Entry) -> Change | None:
         found = self._sides.found.by_key.get((entry.item.kind, entry.item.name))
@@ -146,3 +143,12 @@ class Surroundings:
             yield from self._way.of_column(item, is_remade=columns.is_remade(change))
         elif objects.is_remade(change) and item.kind in (*VIEWS, *objects.FUNCTIONS):
             yield from self._way.of_name(item.name.partition("(")[0])
+
+
+def _lose_together(entries: Sequence[Entry]) -> None:
+    """Say of changes that are run together that they lose data where one of them does."""
+    if any(step.loses_data for entry in entries for step in entry.steps):
+        for entry in entries:
+            note = "it is run with others that the same is in the way of, and data is lost"
+            if not any(step.loses_data for step in entry.steps):
+                entry.steps.append(Step(loses_data=True, note=note))

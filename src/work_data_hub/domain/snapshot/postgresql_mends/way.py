@@ -9,9 +9,11 @@ from work_data_hub.domain.snapshot.postgresql_mends.order import texts_of
 from work_data_hub.domain.snapshot.postgresql_mends.sides import VIEWS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterator, Mapping
 
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
+
+    Key = tuple[str, str]
 
 _OF_A_COLUMN = ("trigger", "policy", "rule")
 _MAY_CALL = ("check", "exclude", "index")
@@ -38,6 +40,7 @@ class Way:
     def of_column(self, column: SchemaObject, *, is_remade: bool) -> Iterator[SchemaObject]:
         """Yield what is about a column, and what keeps it from being altered or added again."""
         kinds = (*_OF_A_COLUMN, *_GO_WITH_A_COLUMN) if is_remade else _OF_A_COLUMN
+        yield from self._generated_of(column)
         for item in self._found:
             if item.kind not in (*VIEWS, *kinds) or self._is_cleared(item):
                 continue
@@ -50,6 +53,14 @@ class Way:
                 yield item
                 if item.kind in VIEWS:
                     yield from self.of_name(item.name)
+
+    def _generated_of(self, column: SchemaObject) -> Iterator[SchemaObject]:
+        """Yield the columns that are made of a column, and what is about them."""
+        for item in self._found:
+            is_made_of = item.parent == column.parent and "generated" in item.properties
+            if is_made_of and column.own_name in self._names_in(item) and item.name != column.name:
+                yield item
+                yield from self.of_column(item, is_remade=True)
 
     def of_name(self, name: str) -> Iterator[SchemaObject]:
         """Yield what a relation or a function is in the text of, and so on."""
@@ -72,3 +83,23 @@ class Way:
 
     def _is_cleared(self, item: SchemaObject) -> bool:
         return (item.kind, item.name) in self._cleared
+
+
+def in_order(items: Mapping[Key, SchemaObject]) -> list[SchemaObject]:
+    """Return objects, each behind what its text is about."""
+    done: dict[Key, SchemaObject] = {}
+    begun: set[Key] = set()
+
+    def visit(key: Key, item: SchemaObject) -> None:
+        if key in begun:
+            return
+        begun.add(key)
+        names = texts_of(item)
+        for other_key, other in items.items():
+            if other.name in names:
+                visit(other_key, other)
+        done[key] = item
+
+    for key, item in sorted(items.items(), key=lambda pair: pair[0][0] != "column"):
+        visit(key, item)
+    return list(done.values())

@@ -15,7 +15,7 @@ from work_data_hub.domain.sqlite import ddl
 from work_data_hub.domain.sqlite.text import folded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from work_data_hub.domain.snapshot.difference import Difference
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
@@ -59,6 +59,11 @@ class _Plan:
             if each.object.kind in ("view", "virtual table") and each.change in (DIFFERENT, RENAMED)
         }
         self.ordered = ordered(self._differences)
+        self._first: dict[str, Difference] = {}
+        for each in self.ordered:
+            if is_of_table(each) and not self._comes_with_rename(each):
+                self._first.setdefault(table_of(each), each)
+        self._taken = {folded(each.own_name) for side in (wanted, found) for each in side}
 
     def steps(self, difference: Difference) -> list[Step]:
         """Return what is done about a difference."""
@@ -70,24 +75,19 @@ class _Plan:
 
     def _of_table(self, difference: Difference) -> list[Step]:
         name = table_of(difference)
-        group, alteration = self._groups[name], self._altered[name]
+        alteration, first = self._altered[name], self._first[name]
         if alteration is None:
             note = f"the CREATE TABLE of {name} could not be taken apart: rebuild it by hand"
             return [Step(note=note)]
-        if difference is not self._first(group):
-            return [Step(note=f"it is mended with {self._first(group).object}")]
+        if difference is not first:
+            return [Step(note=f"it is mended with {first.object}")]
         steps = self._in_place[name]
         if steps is None:
             wanted = self._wanted.by_key["table", name]
-            taken = {folded(each.own_name) for side in (self._wanted, self._found) for each in side}
-            around = Surroundings(
-                taken, list(self._behind(name)), can_be_checked(self._wanted, name)
-            )
+            can_check = can_be_checked(self._wanted, name)
+            around = Surroundings(self._taken, list(self._behind(name)), can_check)
             return rebuilt(alteration, wanted.made_by, around)
         return steps or [Step(note="it follows from another table")]
-
-    def _first(self, group: Sequence[Difference]) -> Difference:
-        return next(each for each in self.ordered if each in group)
 
     def _behind(self, table: str) -> Iterator[str]:
         """Yield what makes the indexes and triggers of something that is made again."""
