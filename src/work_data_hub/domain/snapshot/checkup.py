@@ -97,6 +97,24 @@ class NotLookedAtError(Exception):
         self.is_denied = is_denied
 
 
+class DamagedError(Exception):
+    """A question that the engine cannot answer, because what it reads is damaged."""
+
+
+def damaged(what: str) -> Diagnosis:
+    """Return that the engine finds its own files damaged.
+
+    Args:
+        what: it says.
+    """
+    return ill(
+        "damaged",
+        what,
+        "`REINDEX` builds indexes anew; a row that breaks a constraint is to be corrected; what is"
+        " damaged still must come from a backup",
+    )
+
+
 def not_looked_at(what: str, why: NotLookedAtError) -> Diagnosis:
     """Return that something is not known.
 

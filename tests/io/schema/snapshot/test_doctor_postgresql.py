@@ -447,6 +447,21 @@ def test_an_index_whose_part_is_invalid_goes_by_that_part(url: URL) -> None:
     assert findings(url) == ()
 
 
+def test_what_the_server_says_of_damage_is_an_error(url: URL) -> None:
+    execute(
+        url,
+        "CREATE FUNCTION read_it(int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN"
+        " RAISE EXCEPTION 'invalid page in block 7' USING ERRCODE = 'data_corrupted'; END $$",
+        "CREATE TABLE t (a int)",
+        "INSERT INTO t VALUES (1)",
+        "ALTER TABLE t ADD CHECK (read_it(a)) NOT VALID",
+        "CREATE MATERIALIZED VIEW v AS SELECT 1 WITH NO DATA",
+    )
+    found = findings(url)
+    assert codes(found) == [("error", "damaged"), ("warning", "not-populated")]
+    assert found[0].message == "constraints: invalid page in block 7"
+
+
 def test_more_than_a_thousand_are_not_counted(url: URL) -> None:
     execute(
         url,

@@ -193,6 +193,29 @@ def test_a_look_ends_in_time_and_says_what_it_did_not_see(
     assert found[1].message == "the file: not looked at: interrupted"
 
 
+def test_a_file_of_which_a_page_is_damaged_is_an_error_wherever_it_is(url: URL) -> None:
+    execute(
+        url,
+        "CREATE TABLE t (a INTEGER PRIMARY KEY, b TEXT)",
+        "CREATE INDEX tb ON t (b)",
+        "WITH RECURSIVE n (a) AS (SELECT 1 UNION ALL SELECT a + 1 FROM n WHERE a < 300)"
+        " INSERT INTO t SELECT a, hex(randomblob(20)) FROM n",
+    )
+    file = Path(str(url.database))
+    whole = file.read_bytes()
+    (size,) = execute(url, "PRAGMA page_size")[0]
+    used = {
+        number
+        for (number,) in execute(url, "SELECT rootpage FROM sqlite_master WHERE tbl_name = 't'")
+    }
+    assert len(used) == 2
+    for page in used:
+        for damage in (b"\xff" * 60, b"\x00" * 60, b"\x0d\x00\x00\xff\xff" * 12):
+            start = (page - 1) * size
+            file.write_bytes(whole[:start] + damage + whole[start + len(damage) :])
+            assert ("error", "damaged") in codes(findings(url)), (page, damage)
+
+
 def test_nothing_is_written_and_no_file_is_made(url: URL) -> None:
     file = Path(str(url.database))
     before = file.read_bytes()

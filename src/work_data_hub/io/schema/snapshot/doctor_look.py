@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from work_data_hub.domain.snapshot.checkup import NotLookedAtError, not_looked_at
+from work_data_hub.domain.snapshot.checkup import (
+    DamagedError,
+    NotLookedAtError,
+    damaged,
+    not_looked_at,
+)
 from work_data_hub.io.schema.drivers import sqlstate_of
 from work_data_hub.io.schema.engine import driver_connection, said
 from work_data_hub.io.schema.snapshot.postgresql import consistent
@@ -23,6 +28,8 @@ if TYPE_CHECKING:
 STATEMENT_SECONDS, LOCK_SECONDS, LOOK_SECONDS = 5.0, 0.5, 30.0
 COUNT_LIMIT = 1_000
 _DENIED = "42501"
+# PostgreSQL's data_corrupted and index_corrupted; SQLITE_CORRUPT and SQLITE_NOTADB.
+_DAMAGE = {"XX001", "XX002", 11, 26}
 _SQLITE_STEPS = 10_000  # of its virtual machine, between two looks at the clock
 _TIME_OUTS = (
     f"SET LOCAL statement_timeout = {STATEMENT_SECONDS * 1000:.0f}",
@@ -99,6 +106,8 @@ class Look:
                 found.append(each)  # noqa: PERF402  # what was found before it fails, stays
         except NotLookedAtError as error:
             found.append(not_looked_at(what, error))
+        except DamagedError as error:
+            found.append(damaged(f"{what}: {error}"))
         yield from found
 
     def rows(self, statement: str) -> Sequence[Any]:
@@ -106,6 +115,7 @@ class Look:
 
         Raises:
             NotLookedAtError: there is none.
+            DamagedError: there is none, because the database is damaged.
         """
         if time.monotonic() > self._ends:
             raise NotLookedAtError(f"the look has taken {LOOK_SECONDS:g} s")
@@ -115,6 +125,8 @@ class Look:
         except sa.exc.DBAPIError as error:
             if error.connection_invalidated:
                 raise
+            if _is_damage(error):
+                raise DamagedError(said(error)) from error
             is_denied = sqlstate_of(error) == _DENIED
             raise NotLookedAtError(said(error), is_denied=is_denied) from error
         finally:
@@ -125,7 +137,7 @@ class Look:
         """Return the one value that a statement gives.
 
         Raises:
-            NotLookedAtError: there is none.
+            NotLookedAtError, DamagedError: as ``rows``.
         """
         return self.rows(statement)[0][0]
 
@@ -140,3 +152,10 @@ class Look:
                 raw.set_progress_handler(None, 0)
         options = {"no_parameters": True}
         return self._connection.exec_driver_sql(statement, execution_options=options).all()
+
+
+def _is_damage(error: sa.exc.DBAPIError) -> bool:
+    """Whether the engine says that its own files are not what it wrote."""
+    # SQLite's extended codes have the primary one in their lowest byte.
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return (sqlstate_of(error) if code is None else code & 0xFF) in _DAMAGE

@@ -12,6 +12,7 @@ from work_data_hub.domain.snapshot.checkup import (
     NotLookedAtError,
     Repair,
     counted,
+    damaged,
     ill,
     listed,
     worth_knowing,
@@ -85,12 +86,7 @@ def _integrity(look: Look) -> Iterator[Diagnosis]:
     if faults:
         first = " ".join(faults[0].split())
         more = f" and {len(faults) - 1} more" if len(faults) > 1 else ""
-        yield ill(
-            "damaged",
-            f"SQLite's integrity_check says: {first}{more}",
-            "`REINDEX` builds the indexes anew; a row that breaks a constraint is to be corrected;"
-            " what is damaged still must come from a backup",
-        )
+        yield damaged(f"SQLite's integrity_check says: {first}{more}")
 
 
 def _references(look: Look) -> Iterator[Diagnosis]:
