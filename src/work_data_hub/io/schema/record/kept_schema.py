@@ -13,6 +13,8 @@ from work_data_hub.io.schema.record.framework_tables import framework_tables
 from work_data_hub.io.schema.record.journal import SourceMark
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from sqlalchemy.engine import Connection
 
     from work_data_hub.io.schema.record.journal import Journal
@@ -23,10 +25,12 @@ class KeptSchema(NamedTuple):
 
     Attributes:
         at: when, aware, in UTC.
+        revisions: that the database was at, in words.
         fingerprint: of the schema.
     """
 
     at: datetime
+    revisions: str
     fingerprint: Fingerprint
 
 
@@ -35,7 +39,7 @@ def keep(journal: Journal, revisions: str, found: Fingerprint) -> None:
 
     Args:
         journal: of the run.
-        revisions: that the database is at, in words.
+        revisions: that the database is at (``in_words``).
         found: the schema.
     """
     source = SourceMark(found.whole, found.scope)
@@ -50,10 +54,17 @@ def last_kept(connection: Connection, schema: str | None) -> KeptSchema | None:
         schema: where the journal is.
     """
     table = framework_tables(schema).journal
-    columns = (table.c[name] for name in ("finished_at", "checksum", "digest", "detail"))
+    columns = (
+        table.c[name] for name in ("finished_at", "revision", "checksum", "digest", "detail")
+    )
     query = sa.select(*columns).where(table.c.direction == SCHEMA).order_by(table.c.id.desc())
     row = connection.execute(query.limit(1)).first()
     if row is None:
         return None
-    at, whole, scope, parts = row
-    return KeptSchema(at.astimezone(UTC), Fingerprint(whole, scope, parts or ""))
+    at, revisions, whole, scope, parts = row
+    return KeptSchema(at.astimezone(UTC), revisions, Fingerprint(whole, scope, parts or ""))
+
+
+def in_words(versions: Iterable[str]) -> str:
+    """Return the revisions that a database is at as they are kept."""
+    return ", ".join(sorted(versions)) or "base"

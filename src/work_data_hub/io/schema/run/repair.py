@@ -99,12 +99,12 @@ def _kept_schema(view: DatabaseView, journal: Journal) -> Iterator[None]:
     facts = read_facts(view.connection, view.history, view.schema)
     target = identity.read_target(view.connection, facts, view.settings.environment)
     record = SchemaRecord(view, facts, journal, target.effective_environment)
-    is_as_left = record.changed() is None
+    is_as_left = record.changed(read_versions(view, facts)) is None
     view.connection.rollback()
     yield
     if is_as_left:
         with view.connection.begin():
-            record.keep(", ".join(read_versions(view, facts)) or "base")
+            record.keep(read_versions(view, facts))
 
 
 def _done(view: DatabaseView, journal: Journal, each: Repair) -> Mended:

@@ -96,7 +96,7 @@ class SchemaKeeper:
             self._verify(self._plan.current, _A_HAND, is_own=is_own)
         if not steps:
             if permissions.confirm_drift:
-                self._keep(self._plan.current)
+                self._record.keep(self._plan.current)
         elif steps[0].direction == "upgrade" and permissions.resolved is None and not repeats:
             self._hold()
 
@@ -107,11 +107,13 @@ class SchemaKeeper:
             What the journal says of a stamp that was not verified.
         """
         if step is self._plan.steps[-1]:
-            self._keep(versions)
+            self._record.keep(versions)
         return self._detail
 
     def _hold(self) -> None:
-        found = None if self._permissions.confirm_drift else self._record.changed()
+        found = (
+            None if self._permissions.confirm_drift else self._record.changed(self._plan.current)
+        )
         if found is not None and found.severity == ERROR:
             raise RefusedError(found.message, hint=found.hint)
         if found is not None:
@@ -160,9 +162,6 @@ class SchemaKeeper:
     def _with_needs(self, revisions: Collection[str]) -> set[str]:
         applied = history_check.applied_scripts(self._view.scripts, tuple(revisions))
         return {script.revision for script in applied}
-
-    def _keep(self, versions: Collection[str]) -> None:
-        self._record.keep(", ".join(sorted(versions)) or "base")
 
 
 def _refuse_or_warn(what: str, hint: str, claim: _Claim, *, may_go_on: bool) -> None:

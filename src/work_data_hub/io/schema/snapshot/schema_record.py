@@ -19,12 +19,14 @@ from work_data_hub.domain.snapshot.ignored import (
 from work_data_hub.io.schema.engine import said
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.journal import journal_of
-from work_data_hub.io.schema.record.kept_schema import keep, last_kept
+from work_data_hub.io.schema.record.kept_schema import in_words, keep, last_kept
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_status
 from work_data_hub.io.schema.snapshot.reader import read_schema
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.record.facts import DatabaseFacts
     from work_data_hub.io.schema.record.journal import Journal
@@ -68,12 +70,18 @@ class SchemaRecord:
         """Whether nothing is kept, and nothing compared."""
         return self._choice == "off"
 
-    def changed(self) -> Finding | None:
+    def changed(self, versions: Collection[str]) -> Finding | None:
         """Return that the schema is not as the last run left it, if so; changes nothing.
 
         It is an error where nobody builds on it.
+
+        Args:
+            versions: that the database is at: where it was moved by something else since, such as
+                a script of `wdh db sql`, the schema is rightly another.
         """
         kept = None if self.is_off else last_kept(self._connection, self._schema)
+        if kept is not None and kept.revisions != in_words(versions):
+            return None
         found = None if kept is None else self._read()
         lost = None if kept is None or found is None else kept.fingerprint.lost_since(found)
         if kept is None or not lost:
@@ -88,15 +96,15 @@ class SchemaRecord:
             " is: `wdh db upgrade --confirm-drift`, or alembic -x confirm-drift=yes ...",
         )
 
-    def keep(self, revisions: str) -> None:
+    def keep(self, versions: Collection[str]) -> None:
         """Keep what the schema is, in the transaction of the last step.
 
         Args:
-            revisions: that the database is then at, in words.
+            versions: that the database is then at.
         """
         found = None if self.is_off else self._read()
         if found is not None:
-            keep(self._journal, revisions, found)
+            keep(self._journal, in_words(versions), found)
 
     def _read(self) -> Fingerprint | None:
         """Read it; a schema that cannot be read ends no run."""
@@ -122,5 +130,5 @@ def read_status_with_schema(view: DatabaseView) -> DatabaseStatus:
     journal = journal_of(view, facts)
     if journal is None or found.environment is None:
         return found
-    changed = SchemaRecord(view, facts, journal, found.environment).changed()
+    changed = SchemaRecord(view, facts, journal, found.environment).changed(view.versions)
     return found if changed is None else replace(found, problems=(*found.problems, changed))
