@@ -14,6 +14,7 @@ from work_data_hub.domain.sql.statement import (
     called_in,
     concurrent_index,
     if_not_exists,
+    is_concurrent,
     kind_of,
     may_be_repeated,
     may_commit_a_part,
@@ -280,6 +281,22 @@ def test_what_only_reads_is_known(text: str, reads: bool, dialect: Dialect) -> N
 def test_what_commits_on_its_way_is_known(text: str, commits: bool) -> None:
     assert may_commit_a_part(text, "postgresql") is commits
     assert not may_commit_a_part("INSERT INTO a VALUES (1), (2)", "sqlite")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_it"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON a (x)", True),
+        ("create unique index /* x */ concurrently i ON a (x)", True),
+        ("DROP INDEX CONCURRENTLY i", True),
+        ("REINDEX INDEX CONCURRENTLY i", True),
+        ("CREATE INDEX i ON a (x)", False),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY a", False),  # which is one transaction
+        ("ALTER TABLE a DETACH PARTITION b CONCURRENTLY", False),  # which leaves no index
+    ],
+)
+def test_what_works_on_an_index_concurrently_is_known(text: str, is_it: bool) -> None:
+    assert is_concurrent(text) is is_it
 
 
 @pytest.mark.parametrize(

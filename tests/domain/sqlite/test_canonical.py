@@ -66,6 +66,7 @@ def text(sql: str) -> str:
         ("a not like (b || '%') escape ('x')", "a NOT LIKE b || '%' ESCAPE 'x'"),
         ("like('x', (a))", "like('x', a)"),
         ("cast((a) as text)", "cast(a AS text)"),
+        ('cast(a as "Text")', "cast(a AS text)"),  # no string, for all that no column is called so
         ("(a || b) collate nocase", "(a || b) COLLATE nocase"),
         ("a ->> ('$.x')", "a ->> '$.x'"),
         ("count(*) filter (where (a))", "count(*) filter(WHERE a)"),

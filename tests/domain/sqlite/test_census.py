@@ -18,7 +18,12 @@ from work_data_hub.domain.sqlite.census import (
     use_of,
 )
 from work_data_hub.domain.sqlite.column_names import renames
-from work_data_hub.domain.sqlite.foreign_keys import Violation, may_break, refuse_broken
+from work_data_hub.domain.sqlite.foreign_keys import (
+    Violation,
+    may_break,
+    may_change_schema,
+    refuse_broken,
+)
 from work_data_hub.domain.sqlite.loss import Consent, Loss
 from work_data_hub.errors import RefusedError
 
@@ -119,11 +124,45 @@ def test_names_are_exchanged_by_way_of_a_third() -> None:
         ("ALTER TABLE x RENAME TO y", True),
         ("DELETE FROM related", True),
         ("DELETE FROM alone", False),
+        ("INSERT INTO related VALUES (1)", True),
+        ("INSERT INTO alone VALUES (1)", False),
+        ("UPDATE related SET a = 1", True),
+        ("UPDATE alone SET a = 1", False),
         ("REPLACE INTO alone VALUES (1)", True),
     ],
 )
 def test_what_may_break_a_foreign_key_is_checked(statement: str, may: bool) -> None:
     assert may_break(action_of(statement), statement, lambda table: table == "related") is may
+
+
+@pytest.mark.parametrize(
+    ("statement", "may"),
+    [
+        ("SELECT 1", False),
+        ("INSERT INTO t VALUES (1)", False),
+        ("UPDATE t SET a = 1", False),
+        ("DELETE FROM t", False),
+        ("CREATE TABLE t (a)", True),
+        ("PRAGMA writable_schema = ON", True),
+    ],
+)
+def test_what_may_change_the_schema_is_known(statement: str, may: bool) -> None:
+    assert may_change_schema(action_of(statement)) is may
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_partial", "does"),
+    [
+        ("create unique index i ON t (a)", False, True),
+        ("CREATE UNIQUE INDEX i ON t (a) WHERE a > 0", True, False),
+        ("CREATE INDEX i ON t (a)", False, False),
+        ("CREATE INDEX i ON t (a) WHERE a > 0", True, False),
+    ],
+)
+def test_an_index_does_what_a_unique_constraint_does_where_it_is_of_all_rows(
+    sql: str, is_partial: bool, does: bool
+) -> None:
+    assert Index("i", sql, ("a",), is_partial=is_partial).makes_unique is does
 
 
 def test_a_broken_foreign_key_is_named() -> None:

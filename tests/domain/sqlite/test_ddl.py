@@ -86,6 +86,16 @@ def test_a_rebuild_that_changes_nothing_changes_nothing() -> None:
     assert not losses
 
 
+def test_a_column_that_may_not_be_null_any_more_is_not_said_to_be_null() -> None:
+    merged, _ = merge(
+        parse("CREATE TABLE t (a INT NULL DEFAULT 1)"),
+        parse("CREATE TABLE t (a INTEGER)"),
+        parse("CREATE TABLE t (a INTEGER NOT NULL)"),
+        Wishes(),
+    )
+    assert {clause.kind for clause in merged.columns[0].clauses} == {"DEFAULT", "NOT NULL"}
+
+
 @pytest.mark.parametrize("original", ["", " (id)"])
 @pytest.mark.parametrize("seen", ["", " (id)"])
 def test_a_foreign_key_is_the_same_whether_or_not_it_says_the_columns_of_its_target(
@@ -155,6 +165,9 @@ def test_names_are_told_from_functions_and_strings() -> None:
         ("CHECK (a BETWEEN b AND c COLLATE d AND NOT (e ISNULL))", "abce"),
         ("CHECK (CASE a WHEN 1 THEN b ELSE c END LIKE d ESCAPE 'e')", "abcd"),
         ('CHECK ("a" || [b] || f(c, NULL) /* d */ IN (1, e))', "abce"),
+        ("CHECK (a NOT LIKE b)", "ab"),
+        ("CHECK (a IS NULL LIKE b AND c ISNULL LIKE d)", "abcd"),
+        ("CHECK (a NOTNULL LIKE b AND c NOT NULL LIKE d)", "abcd"),
         ("GENERATED ALWAYS AS (a -> '$.b' + -c) STORED", "ac"),
         ("CREATE UNIQUE INDEX x ON y (a COLLATE z DESC, abs(b)) WHERE c IS NULL", "abc"),
     ],
@@ -178,6 +191,15 @@ def test_columns_are_told_from_whatever_else_stands_in_an_expression(
         ("a INT AS (1)", "a INT", ["AS (1) on column a"]),
         ("a INT AS (1) NOT NULL", "a INT AS (1)", ["NOT NULL on column a"]),
         ("a INT NOT NULL", "a INT AS (1)", []),
+        ("a INT", "a INT NOT NULL", []),
+        ("a INT NOT NULL", "a INT NULL", []),
+        ("a INT NOT NULL", "a INTEGER PRIMARY KEY", []),
+        ("a INT NOT NULL", "a INT PRIMARY KEY", ["NOT NULL on column a"]),
+        (
+            "a INT NOT NULL ON CONFLICT IGNORE",
+            "a INT NOT NULL",
+            ["ON CONFLICT of NOT NULL on column a"],
+        ),
         ("a DEFAULT NULL DEFAULT 5", "a", ["DEFAULT on column a"]),
         ("a DEFAULT 5 DEFAULT NULL", "a", []),
         ("a REFERENCES p ON DELETE CASCADE", "a REFERENCES p ON DELETE SET NULL", []),
