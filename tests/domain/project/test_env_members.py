@@ -160,9 +160,10 @@ def test_an_engine_that_a_function_of_the_project_makes_is_asked_for_its_url() -
     assert "default_url=make_engine(settings).url" in text
 
 
-def test_a_connection_that_only_running_it_tells_would_be_lost() -> None:
-    source = "from app import c, m\nfrom alembic import context\n"
-    said = lost(f"{source}context.configure(connection=c, target_metadata=m)\n")
+@pytest.mark.parametrize("connection", ["c", "connect()", "begin()"])
+def test_a_connection_that_only_running_it_tells_would_be_lost(connection: str) -> None:
+    source = "from app import begin, c, connect, m\nfrom alembic import context\n"
+    said = lost(f"{source}context.configure(connection={connection}, target_metadata=m)\n")
     assert "line 3: to which database it connects cannot be told" in said
 
 
@@ -171,8 +172,9 @@ def test_what_is_passed_to_the_revisions_would_be_lost(arguments: str) -> None:
     source = env(module="from app import more")
     passes = source.replace("context.run_migrations()", f"context.run_migrations({arguments})")
     assert passes != source
+    line = 1 + passes[: passes.index("context.run_migrations")].count("\n")
     said = f"passes arguments to the revisions: context.run_migrations({arguments})"
-    assert said in lost(passes)
+    assert f"line {line}: {said}" in lost(passes)
 
 
 @pytest.mark.parametrize("logger", ["logger", "log", "logging"])
