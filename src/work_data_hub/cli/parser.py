@@ -14,12 +14,13 @@ from work_data_hub.cli.verb_table import NOUNS
 from work_data_hub.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from work_data_hub.cli.verb import Verb
     from work_data_hub.cli.verb_table import Entry, Noun
 
 _MORE_HELP = "`wdh help` lists topics, such as exit-codes."
+_OF_THE_DATABASE = "--database-url"
 _TAKES_VALUE = {name: "action" not in options for names, options in OF_EVERY_VERB for name in names}
 # A message of a revision may name a page.
 _DATABASE_URL = re.compile(r"\s*(?!https?:)[a-z][\w+.-]*://", re.IGNORECASE)
@@ -32,11 +33,11 @@ def parse(argv: Sequence[str], prog: str = "wdh") -> argparse.Namespace:
         UsageError: the call is wrong.
         SystemExit: help or the version was asked for, and has been printed.
     """
-    refuse_misplaced_url(argv)
     argv = _with_options_last(argv)
-    if argv[:1] == ["help"]:
-        _write_help(argv[1:], prog)
     noun, named = (*argv[:2], "", "")[:2]
+    refuse_misplaced_url(argv, _that_take_a_url(noun, named))
+    if noun == "help":
+        _write_help(argv[1:], prog)
     _refuse_unknown(noun, named)
     # Only the verb that is called is built: a parser for each costs more than a quick answer.
     whole = named if noun in NOUNS and named in NOUNS[noun].verbs else None
@@ -59,10 +60,16 @@ def verb_of(call: argparse.Namespace) -> Verb:
     return NOUNS[call.noun].verbs[call.verb].verb(call.verb)
 
 
-def refuse_misplaced_url(argv: Sequence[str]) -> None:
-    """Refuse a URL that is not the value of ``--database-url``, whatever else takes it.
+def refuse_misplaced_url(
+    argv: Sequence[str], takers: Collection[str] = (_OF_THE_DATABASE,)
+) -> None:
+    """Refuse a URL that is not the value of an option which takes one, whatever else takes it.
 
     It is not repeated: how much of it is a password only whoever wrote it knows.
+
+    Args:
+        argv: what was typed.
+        takers: the options that take a URL.
 
     Raises:
         UsageError: with the way to write it.
@@ -70,13 +77,24 @@ def refuse_misplaced_url(argv: Sequence[str]) -> None:
     before = ""
     for argument in argv:
         name, _, value = ("", "", argument) if _is_url(argument) else argument.partition("=")
-        if _is_url(value) and "--database-url" not in (before, name):
+        if _is_url(value) and not {before, name}.intersection(takers):
             what = name if name.startswith("-") else "an argument"
             raise UsageError(
-                f"{what} holds a URL, which --database-url alone takes",
-                hint="write --database-url URL, before the verb or behind it",
+                f"{what} holds a URL, which {' or '.join(takers)} alone takes",
+                hint=f"write {_OF_THE_DATABASE} URL, before the verb or behind it",
             )
         before = argument
+
+
+def _that_take_a_url(noun: str, named: str) -> list[str]:
+    entry = NOUNS[noun].verbs.get(named) if noun in NOUNS else None
+    own = entry.verb(named).arguments if entry is not None else ()
+    return [
+        name
+        for names, options in (*OF_EVERY_VERB, *own)
+        for name in names
+        if options.get("metavar") == "URL"
+    ]
 
 
 def _is_url(text: str) -> bool:

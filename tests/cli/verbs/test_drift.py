@@ -75,6 +75,22 @@ def test_it_names_each_difference_with_what_ends_it(
     assert [each["loses_data"] for each in found] == [False, True]
 
 
+@pytest.mark.parametrize("wdh_engine", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("option", [["--server", "{}"], ["--server={}"]], ids=" ".join)
+def test_the_server_that_is_named_builds_what_it_is_compared_with(
+    wdh: Callable[..., Any],
+    project: Path,
+    url: URL,
+    option: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = url.render_as_string(hide_password=False)
+    # It is the default alone, and nobody answers there.
+    monkeypatch.setenv("WDH_TEST_DATABASE_URI", "postgresql://nobody@127.0.0.1:1/x")
+    said = wdh("drift", *(word.format(server) for word in option), url=url, project=project)
+    assert (said.exit_code, said.err) == (0, "")
+
+
 def test_its_script_ends_the_drift(wdh: Callable[..., Any], project: Path, url: URL) -> None:
     execute(url, "DROP INDEX orders_by_note")
     script = wdh("drift", "--quiet", url=url, project=project).out
