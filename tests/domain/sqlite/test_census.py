@@ -24,7 +24,7 @@ from work_data_hub.domain.sqlite.foreign_keys import (
     may_change_schema,
     refuse_broken,
 )
-from work_data_hub.domain.sqlite.loss import Consent, Loss
+from work_data_hub.domain.sqlite.loss import Consent, Loss, refuse
 from work_data_hub.errors import RefusedError
 
 INDEXES = {
@@ -102,6 +102,22 @@ def test_consent_is_given_by_a_drop_or_by_a_comment() -> None:
     assert consent.names("index", "i")
     assert consent.covers(Loss("2 of 3 rows of T", ""))
     assert not consent.covers(Loss("1 of 3 rows of t", ""))
+
+
+def test_what_would_be_lost_is_refused_once_and_how_to_keep_it_in_one_line() -> None:
+    refuse([])
+    losses = [
+        Loss("index a of t", "create it again: CREATE INDEX a"),
+        Loss("index b of t", "create it again: CREATE INDEX b"),
+        Loss("index b of t", "create it again: CREATE INDEX b"),
+        Loss("STRICT of t", "say it"),
+    ]
+    with pytest.raises(RefusedError) as refused:
+        refuse(losses, "; or ask for it")
+    assert refused.value.message == "this would be lost: index a of t; index b of t; STRICT of t"
+    assert refused.value.hint == (
+        "create it again: CREATE INDEX a, CREATE INDEX b; say it; or ask for it"
+    )
 
 
 def test_names_are_exchanged_by_way_of_a_third() -> None:

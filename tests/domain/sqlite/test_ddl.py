@@ -218,6 +218,25 @@ def test_a_constraint_is_lost_when_nothing_replaces_it(
     assert [loss.what for loss in losses] == [f"{text} of t" for text in what]
 
 
+@pytest.mark.parametrize(
+    ("after", "types_are_written", "what"),
+    [
+        ("a INT", False, ["type TEXT on column a of t"]),
+        ("a INT", True, []),
+        ("a TEXT", False, []),
+    ],
+)
+def test_a_type_is_lost_where_nobody_wrote_the_other_one(
+    after: str, types_are_written: bool, what: list[str]
+) -> None:
+    losses = lost(
+        parse("CREATE TABLE t (a TEXT)"),
+        parse(f"CREATE TABLE t ({after})"),
+        types_are_written=types_are_written,
+    )
+    assert [loss.what for loss in losses] == what
+
+
 def test_an_index_may_take_the_place_of_a_unique_constraint() -> None:
     before, after = parse("CREATE TABLE t (a UNIQUE)"), parse("CREATE TABLE t (a)")
     assert not list(lost(before, after, [frozenset({"a"})]))
