@@ -18,13 +18,14 @@ from work_data_hub.domain.sqlite.census import (
     use_of,
 )
 from work_data_hub.domain.sqlite.column_names import renames
+from work_data_hub.domain.sqlite.ddl import Clause
 from work_data_hub.domain.sqlite.foreign_keys import (
     Violation,
     may_break,
     may_change_schema,
     refuse_broken,
 )
-from work_data_hub.domain.sqlite.loss import Consent, Loss, refuse
+from work_data_hub.domain.sqlite.loss import Consent, Loss, drop_first, refuse
 from work_data_hub.errors import RefusedError
 
 INDEXES = {
@@ -118,6 +119,19 @@ def test_what_would_be_lost_is_refused_once_and_how_to_keep_it_in_one_line() -> 
     assert refused.value.hint == (
         "create it again: CREATE INDEX a, CREATE INDEX b; say it; or ask for it"
     )
+
+
+@pytest.mark.parametrize(
+    ("clause", "said"),
+    [
+        (Clause("CHECK", "CHECK (a)", "ck"), "batch_op.drop_constraint('ck')"),
+        (Clause("CHECK", "CHECK (a)"), "restate those that stay"),
+        (Clause("GENERATED", "AS (a)"), "drop the generated column"),
+        (Clause("UNIQUE", "UNIQUE (a)"), "naming_convention"),
+    ],
+)
+def test_how_a_constraint_is_dropped_is_said_of_each_kind(clause: Clause, said: str) -> None:
+    assert said in drop_first(clause)
 
 
 def test_names_are_exchanged_by_way_of_a_third() -> None:
