@@ -27,7 +27,7 @@ def compared(
     return [str(each) for each in differences(scope.wanted, scope.found)], scope
 
 
-def changed(item: SchemaObject, **properties: str | tuple[str, ...]) -> SchemaObject:
+def changed(item: SchemaObject, **properties: str | bool | tuple[str, ...]) -> SchemaObject:
     told = {name.replace("_", " "): value for name, value in properties.items()}
     return SchemaObject(item.kind, item.name, {**item.properties, **told}, item.parent)
 
@@ -127,13 +127,31 @@ def test_a_schema_that_no_revision_makes_is_not_compared_and_that_is_said() -> N
     assert scope.left_out == ("schema public_2: no revision makes it",)
 
 
+def test_public_is_one_of_them_where_the_revisions_have_another_default() -> None:
+    own = SchemaObject("schema", "own", {}, "", "own")
+    assert in_scope(
+        Snapshot("postgresql", [own]), Snapshot("postgresql", [own, ORDERS, ID]), [], "own"
+    ).left_out == ("schema public: no revision makes it",)
+    assert in_scope(
+        Snapshot("postgresql", []), Snapshot("postgresql", [ORDERS, ID]), [], "public"
+    ).found == Snapshot("postgresql", [ORDERS, ID])
+
+
+def test_a_materialized_view_that_was_filled_is_no_difference_and_one_that_is_empty_is() -> None:
+    full = SchemaObject("materialized view", "public.sums", {"definition": "SELECT 1"})
+    empty = changed(full, **{"not populated": True})
+    assert compared([empty], [full])[0] == []
+    assert compared([empty], [empty])[0] == []
+    assert len(compared([full], [empty])[0]) == 1
+
+
 def test_a_schema_that_a_revision_makes_is_compared() -> None:
     schema = SchemaObject("schema", "own", {}, "", "own")
     table = SchemaObject("table", "own.t", {}, "", "own.t")
     assert compared([schema], [schema, table])[0] == ["table own.t is extra"]
 
 
-@pytest.mark.parametrize("name", ["grants", "owner"])
+@pytest.mark.parametrize("name", ["grants", "owner", "clustered"])
 def test_who_may_do_what_counts_where_a_revision_decides_it(name: str) -> None:
     granted = changed(ORDERS, **{name: "dba"})
     counted, scope = compared([ORDERS, ID], [granted, ID])

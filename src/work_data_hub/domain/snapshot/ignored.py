@@ -15,15 +15,17 @@ if TYPE_CHECKING:
     from work_data_hub.domain.snapshot.schema import SchemaObject
 
 IGNORE = "drift_ignore"
-DECIDED_ELSEWHERE = ("grants", "owner")
-"""Who may do what: often no revision decides it."""
+DECIDED_ELSEWHERE = ("grants", "owner", "clustered")
+"""Who may do what, and in which order a table was written: often no revision decides it."""
+NOT_POPULATED = "not populated"
+"""A materialized view that has no data."""
+DEFAULT_SCHEMA = "public"
 _ANY = "*"
-_DEFAULT_SCHEMA = "public"
 # Nothing that a program reads or writes depends on these.
 _UNSEEN = {
     *DECIDED_ELSEWHERE,
-    *("comment", "options", "statistics", "storage", "compression", "clustered", "tablespace"),
-    *("access method", "replica identity", "cache", "not populated"),
+    *("comment", "options", "statistics", "storage", "compression", "tablespace"),
+    *("access method", "replica identity", "cache", NOT_POPULATED),
 }
 
 
@@ -47,7 +49,7 @@ class Rule(NamedTuple):
         """Whether an object, or a property of it, is meant."""
         return self.kind in (_ANY, item.kind) and any(
             fnmatchcase(name, self.pattern)
-            for name in (item.name, item.name.removeprefix(f"{_DEFAULT_SCHEMA}."))
+            for name in (item.name, item.name.removeprefix(f"{DEFAULT_SCHEMA}."))
         )
 
     def __str__(self) -> str:

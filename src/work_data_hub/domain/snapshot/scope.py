@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.domain.snapshot.difference import Difference, differences
 from work_data_hub.domain.snapshot.ignored import (
     DECIDED_ELSEWHERE,
+    DEFAULT_SCHEMA,
+    NOT_POPULATED,
     Rule,
     less,
     mapped,
@@ -44,18 +46,30 @@ class Compared(NamedTuple):
     left_out: tuple[str, ...]
 
 
-def in_scope(wanted: Snapshot, found: Snapshot, rules: Sequence[Rule]) -> Compared:
+def in_scope(
+    wanted: Snapshot,
+    found: Snapshot,
+    rules: Sequence[Rule],
+    default_schema: str = DEFAULT_SCHEMA,
+) -> Compared:
     """Return what of two schemas is compared.
 
-    Left out are schemas of PostgreSQL that no revision makes or uses, owners and grants where no
-    revision decides on any, and what a rule covers.
+    Left out are schemas of PostgreSQL that no revision makes or uses, owners, grants and CLUSTER
+    where no revision decides on any, that a materialized view was filled, and what a rule covers.
 
     Args:
         wanted: as it should be.
         found: as it is.
         rules: of the project.
+        default_schema: of a PostgreSQL database: where a name without a schema is.
     """
+    wanted = _filled(wanted, found)
     strangers = _schemas(found) - _schemas(wanted)
+    # Every database has it, whether or not anybody uses it.
+    uses_public = any(item.name.startswith(f"{DEFAULT_SCHEMA}.") for item in wanted)
+    has_public = any(item.name.startswith(f"{DEFAULT_SCHEMA}.") for item in found)
+    if default_schema not in ("", DEFAULT_SCHEMA) and has_public and not uses_public:
+        strangers.add(DEFAULT_SCHEMA)
     ours = found.without(lambda item: item.kind == "schema" and item.name in strangers)
     ours = ours.without(lambda item: any(item.name.startswith(f"{each}.") for each in strangers))
     undecided = [
@@ -72,13 +86,16 @@ def in_scope(wanted: Snapshot, found: Snapshot, rules: Sequence[Rule]) -> Compar
 
 
 def other_views(wanted: Snapshot, found: Snapshot) -> dict[str, str]:
-    """Return the texts of views that are written otherwise than they should be, by name."""
+    """Return the texts of views that are written otherwise than they should be, by name.
+
+    Those of SQLite are not texts: what was typed was taken apart.
+    """
     return {
         item.name: str(item.properties["definition"])
         for key, item in found.by_key.items()
         if item.kind in _VIEWS
         and key in wanted.by_key
-        and item.properties["definition"] != wanted.by_key[key].properties["definition"]
+        and item.properties.get("definition") != wanted.by_key[key].properties.get("definition")
     }
 
 
@@ -91,6 +108,18 @@ def with_views(snapshot: Snapshot, texts: Mapping[str, str]) -> Snapshot:
         return replace(item, properties={**item.properties, "definition": texts[item.name]})
 
     return mapped(snapshot, written)
+
+
+def _filled(wanted: Snapshot, found: Snapshot) -> Snapshot:
+    """Return what is wanted, with the data that materialized views have."""
+    has_data = {
+        item.name
+        for item in found
+        if item.kind == "materialized view" and NOT_POPULATED not in item.properties
+    }
+    return mapped(
+        wanted, lambda item: less(item, [NOT_POPULATED]) if item.name in has_data else item
+    )
 
 
 def _schemas(snapshot: Snapshot) -> set[str]:

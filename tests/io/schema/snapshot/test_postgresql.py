@@ -86,7 +86,9 @@ def test_a_dump_and_a_restore_change_nothing_and_neither_do_two(
     make_postgresql_url: Callable[[], URL],
 ) -> None:
     urls = [make_postgresql_url() for _ in range(3)]
-    execute(urls[0], SCHEMA)
+    # An index keeps the name of a column until it is restored.
+    renamed = "CREATE INDEX ON renamed (a); ALTER TABLE renamed RENAME a TO b"
+    execute(urls[0], f"{SCHEMA}CREATE TABLE renamed (a integer); {renamed}")
     restored(urls[0], urls[1])
     restored(urls[1], urls[2])
     first, second, third = (look(url) for url in urls)

@@ -10,7 +10,7 @@ from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.ephemeral.scratch import existing_server
 from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
-from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.reader import read_within
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def lacking(view: DatabaseView, revisions: Sequence[str]) -> list[Difference]:
         default_schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar())
     ini = None if view.ini is None else Path(view.ini)
     wanted = Wanted(ini, engine, tuple(revisions), default_schema, server)
-    built, live = Expected(wanted, is_within_a_run=True).beside(read_schema(connection))
+    built, live = Expected(wanted, is_within_a_run=True).beside(read_within(connection))
     compared = in_scope(as_programs_see_it(built), as_programs_see_it(live), rules)
     found = differences(compared.wanted, compared.found)
     return [difference for difference in found if difference.change != EXTRA]

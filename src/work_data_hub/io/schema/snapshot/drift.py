@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.snapshot.fingerprint import closest as closest_of
 from work_data_hub.domain.snapshot.fingerprint import parts_of
-from work_data_hub.domain.snapshot.ignored import as_programs_see_it
+from work_data_hub.domain.snapshot.ignored import DEFAULT_SCHEMA, as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.snapshot import postgresql
-from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.reader import read_patiently, read_schema
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def drift(
     live = commands.seen(partial(_read, revision=revision), database_url, alembic_ini)
     on = existing_server(server) if live.engine == "postgresql" else None
     wanted = Wanted(alembic_ini, live.engine, live.revisions, live.default_schema, on)
-    compared = in_scope(*Expected(wanted).beside(live.schema), rules)
+    compared = in_scope(*Expected(wanted).beside(live.schema), rules, live.default_schema)
     mended, at_heads = mends(compared.wanted, compared.found), wanted._replace(revisions=live.heads)
     alike = _closest(Expected(at_heads), live, rules) if closest and mended else None
     what = live.database, live.engine, live.revisions
@@ -114,8 +114,9 @@ def drift(
 
 
 def _closest(at_heads: Expected, live: _Live, rules: Sequence[Rule]) -> Likeness:
-    ours = as_programs_see_it(in_scope(at_heads.schema(), live.schema, rules).found)
-    return closest_of(at_heads.of_each_revision(), parts_of(ours))
+    compared = in_scope(at_heads.schema(), live.schema, rules, live.default_schema)
+    ours = parts_of(as_programs_see_it(compared.found))
+    return closest_of(at_heads.of_each_revision(), ours)
 
 
 def _read(view: DatabaseView, revision: str | None) -> _Live:
@@ -143,7 +144,12 @@ def _read(view: DatabaseView, revision: str | None) -> _Live:
 def _read_schema(connection: Connection) -> tuple[Snapshot, str]:
     if connection.dialect.name != "postgresql":
         return read_schema(connection), ""
+    asked = connection.exec_driver_sql("SELECT current_schema()").scalar()
+    connection.rollback()
+    return read_patiently(partial(_one_moment, connection)), str(asked or DEFAULT_SCHEMA)
+
+
+def _one_moment(connection: Connection) -> Snapshot:
     with postgresql.consistent(connection):
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{_TIMEOUT_SECONDS}s'")
-        default_schema = connection.exec_driver_sql("SELECT current_schema()").scalar()
-        return read_schema(connection), str(default_schema or "public")
+        return read_schema(connection)

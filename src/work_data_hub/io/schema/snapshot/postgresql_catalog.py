@@ -186,11 +186,12 @@ ORDER BY 1
 """
 
 POLICIES = """
-SELECT oid, polrelid, quote_ident(polname), polcmd::text, polpermissive,
+SELECT policy.oid, polrelid, quote_ident(polname), polcmd::text, polpermissive,
     ARRAY(SELECT CASE role WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(role)) END
         FROM unnest(polroles) AS role ORDER BY 1),
-    pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid)
-FROM pg_policy ORDER BY oid
+    pg_get_expr(polqual, polrelid), pg_get_expr(polwithcheck, polrelid),
+    quote_ident(pg_get_userbyid(relation.relowner))
+FROM pg_policy AS policy JOIN pg_class AS relation ON relation.oid = polrelid ORDER BY policy.oid
 """
 
 STATISTICS = """

@@ -8,6 +8,7 @@ from work_data_hub.domain.snapshot.postgresql_names import is_given
 from work_data_hub.domain.snapshot.postgresql_text import canonical, in_no_order
 from work_data_hub.domain.snapshot.schema import SchemaObject
 from work_data_hub.io.schema.snapshot import postgresql_catalog as catalogue
+from work_data_hub.io.schema.snapshot.postgresql_reading import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ def constraints(reading: Reading) -> Iterator[SchemaObject]:
     for row in reading.rows(catalogue.CONSTRAINTS):
         oid, relation_oid, type_oid, own_name, bare, letter, definition, is_valid = row[:8]
         relation = reading.relations.get(relation_oid or type_oid)
-        if relation is None:
+        if relation is None or definition is None:  # dropped meanwhile
             continue
         kind, label = _CONSTRAINTS[letter]
         text = canonical(definition).removesuffix(" NOT VALID")
@@ -58,7 +59,7 @@ def indexes(reading: Reading) -> Iterator[SchemaObject]:
     for row in reading.rows(catalogue.INDEXES):
         oid, relation_oid, own_name, bare, place, definition = row[:6]
         relation = reading.relations.get(relation_oid)
-        if relation is None:
+        if relation is None or definition is None:  # dropped meanwhile
             continue
         text = canonical(definition).replace(f"INDEX {own_name} ON", "INDEX ON", 1)
         given = is_given(bare, relation.bare, row[10], "idx")
@@ -80,7 +81,7 @@ def triggers(reading: Reading) -> Iterator[SchemaObject]:
         catalogue.TRIGGERS
     ):
         relation = reading.relations.get(relation_oid)
-        if relation is not None:
+        if relation is not None and definition is not None:  # else dropped meanwhile
             told = {
                 **reading.told(table, oid),
                 "definition": canonical(definition),
@@ -93,7 +94,7 @@ def triggers(reading: Reading) -> Iterator[SchemaObject]:
 def policies(reading: Reading) -> Iterator[SchemaObject]:
     """Yield the policies of row-level security."""
     for row in reading.rows(catalogue.POLICIES):
-        oid, relation_oid, own_name, letter, is_permissive, roles, using, check = row
+        oid, relation_oid, own_name, letter, is_permissive, roles, using, check, owner = row
         relation = reading.relations.get(relation_oid)
         if relation is None:
             continue
@@ -102,7 +103,7 @@ def policies(reading: Reading) -> Iterator[SchemaObject]:
             **reading.told("pg_policy", oid),
             "for": command,
             "restrictive": not is_permissive,
-            "to": tuple(reading.role(role) for role in roles),
+            "to": tuple(OWNER if role == owner else role for role in roles),
             "using": None if using is None else canonical(using),
             "with check": None if check is None else canonical(check),
         }
@@ -122,7 +123,7 @@ def statistics(reading: Reading) -> Iterator[SchemaObject]:
         catalogue.STATISTICS
     ):
         relation = reading.relations.get(relation_oid)
-        if relation is not None:
+        if relation is not None and definition is not None:  # else dropped meanwhile
             name = f"{reading.schemas[schema]}.{own_name}"
             told = reading.told("pg_statistic_ext", oid)
             told |= {"definition": in_no_order(canonical(definition)), "target": target}

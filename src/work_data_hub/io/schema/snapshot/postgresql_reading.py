@@ -24,7 +24,8 @@ _KINDS = {
     "m": "materialized view",
     "c": "composite type",
 }
-_OWNER = "(owner)"
+OWNER = "(owner)"
+"""Whoever restores a database owns it: that is no difference."""
 
 
 class Relation(NamedTuple):
@@ -81,7 +82,7 @@ class Reading:
     def rows(self, statement: str) -> Sequence[Any]:
         """Return the answer to a statement of the catalogue's room, for the schemas it is about."""
         oids = ",".join(map(str, self.schemas))
-        text = statement.replace("{schemas}", f"'{{{oids}}}'::oid[]").replace("{owner}", _OWNER)
+        text = statement.replace("{schemas}", f"'{{{oids}}}'::oid[]").replace("{owner}", OWNER)
         options = {"no_parameters": True}
         return self._connection.exec_driver_sql(text, execution_options=options).all()
 
@@ -105,10 +106,6 @@ class Reading:
     def comment(self, table: str, oid: int, column: int = 0) -> str | None:
         """Return the comment on an object, or on a column of one."""
         return self._comments.get((table, oid, column))
-
-    def role(self, name: str) -> str:
-        """Return a role as it is compared."""
-        return _OWNER if name == self.main_owner else name
 
     def _sequences_nobody_named(self) -> Iterator[tuple[str, str]]:
         for row in self.sequences:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
 
 from work_data_hub.domain.record.record import is_version_table
 from work_data_hub.io.schema.engine import connect, driver_connection
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from sqlalchemy.engine import URL, Connection
 
     from work_data_hub.domain.snapshot.schema import Snapshot
+
+_TRIES = 20
 
 
 def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapshot:
@@ -39,6 +44,39 @@ def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapsh
         found = postgresql.read(connection, without)
     versions = _version_tables(found)
     return found.without(lambda item: item.name in versions) if versions else found
+
+
+def read_within(connection: Connection, without: Collection[str] = ()) -> Snapshot:
+    """Return the same within a transaction that goes on, also where it could not be read.
+
+    Args:
+        connection: in a transaction that sees what others commit.
+        without: schemas of PostgreSQL that are not read.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError, sqlite3.Error: the database cannot be read.
+    """
+
+    def read() -> Snapshot:
+        with connection.begin_nested():
+            return read_schema(connection, without)
+
+    return read_patiently(read)
+
+
+def read_patiently(read: Callable[[], Snapshot]) -> Snapshot:
+    """Read again where something was dropped while it was read.
+
+    PostgreSQL writes definitions of what there is now, whatever a transaction sees: for what is
+    gone it has an internal error.
+
+    Args:
+        read: one look, whose transaction, or savepoint, is its own.
+    """
+    for _ in range(_TRIES):
+        with contextlib.suppress(sa.exc.InternalError):
+            return read()
+    return read()
 
 
 def schema_of(url: URL) -> Snapshot:
