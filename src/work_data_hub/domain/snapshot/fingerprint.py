@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.domain.snapshot.schema import FORMAT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot
 
@@ -47,6 +47,19 @@ class Fingerprint(NamedTuple):
         if self.whole == now.whole:
             return 0
         return len({*_digests(self.parts)} - {*_digests(now.parts)})
+
+    def came_since(self, before: Fingerprint) -> frozenset[str]:
+        """Return the digests of what has come to it, or become another.
+
+        Args:
+            before: of the same database, earlier.
+        """
+        return frozenset(_digests(self.parts)) - {*_digests(before.parts)}
+
+    def without(self, digests: Collection[str]) -> Fingerprint:
+        """Return it without some of its objects."""
+        kept = (digest for digest in _digests(self.parts) if digest not in digests)
+        return self._replace(parts="".join(kept))
 
 
 class Likeness(NamedTuple):

@@ -21,7 +21,7 @@ from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.journal import journal_of
 from work_data_hub.io.schema.record.kept_schema import in_words, keep, last_kept
 from work_data_hub.io.schema.record.status import DatabaseStatus, read_status
-from work_data_hub.io.schema.snapshot.reader import read_schema
+from work_data_hub.io.schema.snapshot.reader import read_within
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ class SchemaRecord:
         self._choice = usual if view.settings.drift == "auto" else view.settings.drift
         self._connection = view.connection
         self._journal = journal
+        self._not_ours: frozenset[str] = frozenset()
         self._schema = facts.schema
         self._others = {each for each in facts.identity_schemas if each not in {facts.schema, None}}
         self._rules = [] if self.is_off else rules_of(view.ini)
@@ -83,8 +84,12 @@ class SchemaRecord:
         if kept is not None and kept.revisions != in_words(versions):
             return None
         found = None if kept is None else self._read()
-        lost = None if kept is None or found is None else kept.fingerprint.lost_since(found)
-        if kept is None or not lost:
+        if kept is None or found is None:
+            return None
+        lost = kept.fingerprint.lost_since(found)
+        if lost == 0:
+            self._not_ours = found.came_since(kept.fingerprint)
+        if not lost:
             return None
         objects, are, them = ("object", "is", "it") if lost == 1 else ("objects", "are", "them")
         return Finding(
@@ -99,18 +104,19 @@ class SchemaRecord:
     def keep(self, versions: Collection[str]) -> None:
         """Keep what the schema is, in the transaction of the last step.
 
+        What had come to it before the run is not of the revisions: it may go as it came.
+
         Args:
             versions: that the database is then at.
         """
         found = None if self.is_off else self._read()
         if found is not None:
-            keep(self._journal, in_words(versions), found)
+            keep(self._journal, in_words(versions), found.without(self._not_ours))
 
     def _read(self) -> Fingerprint | None:
         """Read it; a schema that cannot be read ends no run."""
         try:
-            with self._connection.begin_nested():
-                schema = read_schema(self._connection, self._others)
+            schema = read_within(self._connection, self._others)
         except (sa.exc.DBAPIError, sqlite3.Error) as error:
             log.warning("the schema could not be read, so it is not recorded: %s", said(error))
             return None
@@ -128,7 +134,9 @@ def read_status_with_schema(view: DatabaseView) -> DatabaseStatus:
     found = read_status(view)
     facts = read_facts(view.connection, view.history, view.schema)
     journal = journal_of(view, facts)
-    if journal is None or found.environment is None:
+    # What an interrupted revision has committed is no change by hand.
+    is_interrupted = any(each.code == "interrupted" for each in found.problems)
+    if journal is None or found.environment is None or is_interrupted:
         return found
     changed = SchemaRecord(view, facts, journal, found.environment).changed(view.versions)
     return found if changed is None else replace(found, problems=(*found.problems, changed))
