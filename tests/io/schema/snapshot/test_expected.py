@@ -65,6 +65,18 @@ def test_it_is_what_an_upgrade_makes(ini: Path, database_url: URL, server: URL |
         assert Expected(wanted).schema() == live(database_url)
 
 
+@pytest.mark.parametrize("is_within_a_run", [False, True])
+def test_what_a_lost_power_left_of_it_is_built_again(
+    ini: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch, *, is_within_a_run: bool
+) -> None:
+    wanted = Wanted(ini, "sqlite", ("20260101_0000",))
+    whole = Expected(wanted).schema()
+    (kept,) = own_cache.glob("schema-*/schema.json")
+    kept.write_text(kept.read_text(encoding="utf-8")[:50], encoding="utf-8")
+    monkeypatch.setattr(expected, "_build_elsewhere", lambda *_: Expected(wanted).schema())
+    assert Expected(wanted, is_within_a_run=is_within_a_run).schema() == whole
+
+
 def test_of_no_revision_it_is_empty(ini: Path) -> None:
     assert len(Expected(Wanted(ini, "sqlite", ())).schema()) == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -131,18 +132,30 @@ class Expected:
             built = json.dumps(_built(self._wanted, kind, texts), ensure_ascii=False)
             (folder / _FILE).write_text(built, encoding="utf-8")
 
-        folder = find(cache_folder(), name)
-        if folder is None and self._is_within_a_run:
+        found = _found(name)
+        if found is None and self._is_within_a_run:
             _build_elsewhere(self._wanted, texts)
-            folder = find(cache_folder(), name)
-            if folder is None:
-                raise MissingError(
-                    f"what {', '.join(self._wanted.revisions)} makes was built, and is gone",
-                    hint="set TMPDIR to a folder that nobody cleans meanwhile",
-                )
-        elif folder is None:
-            folder = built_once(cache_folder(), name, build, at_most=_KEPT)
+        elif found is None:
+            built_once(cache_folder(), name, build, at_most=_KEPT)
+        found = _found(name) if found is None else found
+        if found is None:
+            raise MissingError(
+                f"what {', '.join(self._wanted.revisions)} makes was built, and is gone",
+                hint="set TMPDIR to a folder that nobody cleans meanwhile",
+            )
+        return found
+
+
+def _found(name: str) -> Any:
+    """Return what is kept under a name; None where that is nothing, or not whole, and then gone."""
+    folder = find(cache_folder(), name)
+    if folder is None:
+        return None
+    try:
         return json.loads((folder / _FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):  # cleaned meanwhile, or what a computer left that lost its power
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
 
 
 def _build_elsewhere(wanted: Wanted, texts: dict[str, str] | None) -> None:
