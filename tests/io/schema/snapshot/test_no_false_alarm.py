@@ -16,11 +16,14 @@ from work_data_hub.io.schema.snapshot.reader import read_patiently, read_schema,
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from sqlalchemy.engine import URL
 
     from work_data_hub.domain.snapshot.schema import Snapshot
+
+    Pooler = Callable[[URL, int], AbstractContextManager[URL]]
 
 ORDERS = "op.execute('CREATE TABLE orders (id INTEGER PRIMARY KEY, note VARCHAR(20) NOT NULL)')\n"
 MORE = "op.execute('CREATE TABLE more (id INTEGER PRIMARY KEY)')\n"
@@ -179,6 +182,17 @@ def test_rows_and_maintenance_are_no_drift(
         assert len(migration_runner.upgrade(postgresql_url, alembic_ini=ini).steps) == 1
     finally:
         execute(postgresql_url, "DROP OWNED BY loader_of_no_alarm", "DROP ROLE loader_of_no_alarm")
+
+
+def test_a_transaction_pooler_is_no_drift(
+    history: Callable[..., Path], postgresql_url: URL, transaction_pooler: Pooler
+) -> None:
+    ini = history(WAREHOUSE, MORE)
+    with transaction_pooler(postgresql_url, 2) as url:
+        migration_runner.upgrade(url, "+1", alembic_ini=ini)
+        assert migration_runner.status(url, alembic_ini=ini).problems == ()
+        assert drift(url, server=postgresql_url, alembic_ini=ini).mends == ()
+        assert len(migration_runner.upgrade(url, alembic_ini=ini).steps) == 1
 
 
 def test_what_is_in_public_is_nothing_to_a_history_elsewhere(
