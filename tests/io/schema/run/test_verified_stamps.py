@@ -9,7 +9,7 @@ import pytest
 
 from work_data_hub.cli.command import main
 from work_data_hub.config import get_settings
-from work_data_hub.errors import RefusedError
+from work_data_hub.errors import RefusedError, UsageError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
 
@@ -83,6 +83,20 @@ def test_what_is_confirmed_is_recorded_as_not_verified(
     assert main(["db", "stamp", "--confirm-drift", "head", *place]) == 0
     assert last_detail(url, ini) == "not verified"
     assert migration_runner.current(url, alembic_ini=ini) == (HEAD,)
+
+
+def test_a_refused_stamp_leaves_the_version_that_it_would_have_purged(ini: Path, url: URL) -> None:
+    migration_runner.upgrade(url, FIRST, alembic_ini=ini)
+    before = migration_runner.journal(url, alembic_ini=ini)
+    with pytest.raises(RefusedError, match=f"does not look like {HEAD}"):
+        migration_runner.stamp(url, HEAD, purge=True, alembic_ini=ini)
+    assert migration_runner.current(url, alembic_ini=ini) == (FIRST,)
+    assert migration_runner.journal(url, alembic_ini=ini) == before
+    with pytest.raises(UsageError, match="was not interrupted"):
+        migration_runner.stamp(url, FIRST, purge=True, resolved=FIRST, alembic_ini=ini)
+    assert migration_runner.current(url, alembic_ini=ini) == (FIRST,)
+    stamped = migration_runner.stamp(url, HEAD, purge=True, confirm_drift=True, alembic_ini=ini)
+    assert stamped.after == (HEAD,)
 
 
 @pytest.mark.parametrize("environment", ["dev", "staging"])

@@ -48,6 +48,7 @@ class Admission:
         target, permissions: as they were given.
         repeated: where the first step repeats an interrupted one, the indexes that it has built.
         keeper: of what the schema is; None in a dry run, which leaves nothing.
+        is_done: whether the run was admitted, and that is committed.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Admission:
         self.permissions = permissions
         self.repeated: tuple[ConcurrentIndex, ...] | None = None
         self.keeper: SchemaKeeper | None = None
+        self.is_done = False
 
     @classmethod
     def of(cls, view: DatabaseView, facts: DatabaseFacts, permissions: Permissions) -> Admission:
@@ -154,6 +156,9 @@ class Admission:
         first = identity.new_identity(self._class_at_first, self.facts.pin)
         _record(self.view.connection, self.schema, self.target.identity or first)
         if context.purge:
+            # Anew, where what was read of an interrupted revision was rolled back.
+            version = sa.table(context.version_table, schema=context.version_table_schema)
+            self.view.connection.execute(sa.delete(version))
             self.journal.add("base", "stamp", detail=PURGED)
         past = Past(self.view, self.journal, is_own=self.target.is_own)
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
@@ -163,6 +168,7 @@ class Admission:
             repeats, is_own = self.repeated is not None, self.target.is_own
             self.keeper.admit(repeats=repeats, is_own=is_own, is_by_hand=seen.is_by_hand)
             self.view.connection.commit()
+            self.is_done = True
         timed = _timed(plan, seen.entries)
         return replace(timed, adopted=seen.adopted, accepted=seen.accepted)
 

@@ -175,6 +175,17 @@ def _work_beside(admission: Admission, request: Request) -> bool:
     return True
 
 
+def _migrate(configuration: Configuration, admission: Admission) -> None:
+    """Run Alembic's loop; it empties the version table first, where a purge was asked for.
+
+    Alembic commits that at once, unless a transaction is open: this one ends as what is admitted.
+    """
+    connection, is_purged = admission.view.connection, is_purge(configuration.environment)
+    if is_purged and not admission.is_done and not connection.in_transaction():
+        connection.begin()
+    configuration.run_migrations()
+
+
 def _refuse_migration(environment: EnvironmentContext) -> None:
     if is_migration(environment):
         raise UsageError(
@@ -209,4 +220,4 @@ def _run_steps(
         on_version_apply=guard.applied,
         version_table_schema=admission.schema,
     )
-    execution.run(configuration.run_migrations)
+    execution.run(partial(_migrate, configuration, admission))
