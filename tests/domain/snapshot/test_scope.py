@@ -127,6 +127,17 @@ def test_a_schema_that_no_revision_makes_is_not_compared_and_that_is_said() -> N
     assert scope.left_out == ("schema public_2: no revision makes it",)
 
 
+def test_what_is_granted_to_who_owns_the_schema_is_no_difference() -> None:
+    granted = changed(ORDERS, grants=("+SELECT to app", "+SELECT to other"))
+    policy = SchemaObject("policy", "public.orders.p", {"to": ("app", "other")}, "public.orders")
+    wanted = Snapshot("postgresql", [granted, policy], "postgres")
+    owned = changed(ORDERS, grants=("+SELECT to other",))
+    found = [owned, changed(policy, to=("(owner)", "other"))]
+    for owner, differing in (("app", 0), ("somebody", 2)):
+        scope = in_scope(wanted, Snapshot("postgresql", found, owner), [])
+        assert len(differences(scope.wanted, scope.found)) == differing
+
+
 def test_public_is_one_of_them_where_the_revisions_have_another_default() -> None:
     own = SchemaObject("schema", "own", {}, "", "own")
     assert in_scope(

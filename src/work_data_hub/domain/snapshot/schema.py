@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     Value = str | int | bool | tuple[str, ...] | None
 
+OWNER = "(owner)"
+"""Who owns most: whoever restores a database is that, and it is no difference."""
 FORMAT = 1
 """Of a snapshot. Fingerprints of two formats say nothing about each other."""
 KINDS = frozenset(

@@ -15,6 +15,8 @@ from work_data_hub.domain.snapshot.ignored import (
     mapped,
     without_ignored,
 )
+from work_data_hub.domain.snapshot.schema import OWNER
+from work_data_hub.domain.sql.lexer import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -63,7 +65,7 @@ def in_scope(
         rules: of the project.
         default_schema: of a PostgreSQL database: where a name without a schema is.
     """
-    wanted = _filled(wanted, found)
+    wanted = _given_to_others(_filled(wanted, found), found.owner)
     strangers = _schemas(found) - _schemas(wanted)
     # Every database has it, whether or not anybody uses it.
     uses_public = any(item.name.startswith(f"{DEFAULT_SCHEMA}.") for item in wanted)
@@ -120,6 +122,27 @@ def _filled(wanted: Snapshot, found: Snapshot) -> Snapshot:
     return mapped(
         wanted, lambda item: less(item, [NOT_POPULATED]) if item.name in has_data else item
     )
+
+
+def _given_to_others(wanted: Snapshot, owner: str) -> Snapshot:
+    """Return what is wanted, without what is granted to who owns the schema that was found.
+
+    Whoever owns it has it anyway; what is wanted was made by somebody else.
+    """
+    names = owner, quoted(owner)  # SQL has quotes where a name needs them
+    own = tuple(f" to {name}{more}" for name in names for more in ("", " with grant option"))
+
+    def without_owner(item: SchemaObject) -> SchemaObject:
+        told = dict(item.properties)
+        if item.kind == "policy":
+            roles = told.get("to")
+            assert isinstance(roles, tuple)
+            told["to"] = tuple(OWNER if role in names else role for role in roles)
+        if isinstance(grants := told.get("grants"), tuple):
+            told["grants"] = tuple(each for each in grants if not each.endswith(own))
+        return replace(item, properties=told)
+
+    return mapped(wanted, without_owner) if owner else wanted
 
 
 def _schemas(snapshot: Snapshot) -> set[str]:

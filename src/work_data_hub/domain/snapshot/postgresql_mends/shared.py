@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.postgresql_mends.names import literal
-from work_data_hub.domain.snapshot.postgresql_mends.sides import CONSTRAINTS, OWNER
+from work_data_hub.domain.snapshot.postgresql_mends.sides import CONSTRAINTS
+from work_data_hub.domain.snapshot.schema import OWNER
 from work_data_hub.domain.snapshot.step import Step
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.snapshot.postgresql_mends.names import bare, literal, schema_of
 from work_data_hub.domain.snapshot.postgresql_mends.order import sequence_in
+from work_data_hub.domain.snapshot.schema import OWNER
 from work_data_hub.domain.sql.lexer import quoted
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.snapshot.schema import SchemaObject, Snapshot, Value
 
-OWNER = "(owner)"
 KEYS = ("primary key", "unique", "exclude")
 CONSTRAINTS = (*KEYS, "check", "foreign key")
 VIEWS = ("view", "materialized view")

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from work_data_hub.domain.snapshot.postgresql_names import is_given
 from work_data_hub.domain.snapshot.postgresql_text import canonical, in_no_order
-from work_data_hub.domain.snapshot.schema import SchemaObject
+from work_data_hub.domain.snapshot.schema import OWNER, SchemaObject
 from work_data_hub.io.schema.snapshot import postgresql_catalog as catalogue
-from work_data_hub.io.schema.snapshot.postgresql_reading import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from work_data_hub.domain.record.record import NOT_THE_SCHEMA
 from work_data_hub.domain.snapshot.postgresql_names import is_given
+from work_data_hub.domain.snapshot.schema import OWNER
 from work_data_hub.io.schema.snapshot import postgresql_catalog as catalogue
 
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ _KINDS = {
     "m": "materialized view",
     "c": "composite type",
 }
-OWNER = "(owner)"
-"""Whoever restores a database owns it: that is no difference."""
 
 
 class Relation(NamedTuple):
