@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from work_data_hub.domain.finding import Finding
 
-FORMAT = argument("--format", choices=("text", "github"), default="text")
+FORMAT = argument(
+    "--format", choices=("text", "github"), default="text", help="how it is written (default: text)"
+)
 
 
 def errors(findings: Sequence[Finding]) -> list[Finding]:

@@ -73,6 +73,9 @@ def test_init_says_what_comes_next_and_never_a_password(
     assert "name the database" not in said.out
     new = wdh("init", "new", project=tmp_path)
     assert "next: name the database, in DATABASE_URL or by --database-url" in new.out
+    named = wdh("init", "named", project=tmp_path, url="sqlite:///named.db")
+    assert "next: `wdh db status" in named.out
+    assert "name the database" not in named.out
 
 
 def test_a_refusal_has_every_reason_and_the_lines_to_begin_with_and_no_password(

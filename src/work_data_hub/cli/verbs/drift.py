@@ -27,7 +27,12 @@ if TYPE_CHECKING:
         metavar="REVISION",
         help="hold it to this one (default: what it says that it is at)",
     ),
-    argument("--format", choices=("text", "markdown", "github"), default="text"),
+    argument(
+        "--format",
+        choices=("text", "markdown", "github"),
+        default="text",
+        help="how it is written (default: text)",
+    ),
     argument(
         "--closest",
         action="store_true",

@@ -84,11 +84,12 @@ def eject(call: Namespace) -> Answer:
 
 
 def _next(setup: Setup, database_url: str | None) -> list[str]:
+    from work_data_hub.config.choice import said
     from work_data_hub.hints import Named, unless_found
 
     config, lines = unless_found(os.path.relpath(setup.ini)), []
     named = Named(config, config, None, database_url)
-    if not setup.names_database:
+    if not setup.names_database and database_url is None and said(os.environ).database is None:
         lines.append("next: name the database, in DATABASE_URL or by --database-url")
     way = "next: `wdh db status` looks and changes nothing, `wdh db upgrade` migrates"
     lines.append(named.in_commands(way))

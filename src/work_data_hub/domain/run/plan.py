@@ -45,6 +45,7 @@ class Plan:
         expected: the seconds that each will take, as far as they are known; empty: not at all.
         adopted: revisions that are journalled as applied before.
         accepted: revisions whose edited or vanished file is journalled as accepted.
+        confirmed: whether it records the schema as it is, and nothing else.
     """
 
     current: tuple[str, ...]
@@ -52,6 +53,7 @@ class Plan:
     expected: tuple[float, ...] = ()
     adopted: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    confirmed: bool = False
 
     def seconds_left(self, done: int, running: float) -> float | None:
         """Return the seconds that the run will still take; None where that is not known.
@@ -96,7 +98,7 @@ class RunResult:
         before: the revisions that the database was at.
         after: the revisions that it is at now.
         steps: what was run, in order; empty when nothing had to be.
-        adopted, accepted: what was journalled beside that, as in ``Plan``.
+        adopted, accepted, confirmed: what was journalled beside that, as in ``Plan``.
     """
 
     database: str
@@ -105,6 +107,7 @@ class RunResult:
     steps: tuple[Step, ...]
     adopted: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
+    confirmed: bool = False
 
     @property
     def journalled(self) -> tuple[str, ...]:
@@ -112,7 +115,8 @@ class RunResult:
         count = len(self.adopted)
         adopted = f"adopted {count} revision{'s' * (count > 1)} that had been applied before"
         accepted = (f"accepted {revision} as its file is now" for revision in self.accepted)
-        return (*([adopted] if count else []), *accepted)
+        confirmed = ["recorded the schema as it is"] if self.confirmed else []
+        return (*([adopted] if count else []), *accepted, *confirmed)
 
 
 @dataclass

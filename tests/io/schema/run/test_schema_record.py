@@ -143,7 +143,10 @@ def test_plain_alembic_has_the_same_way_out(ini: Path, started: URL, alembic: An
 
 
 def test_the_status_says_it_until_somebody_confirms_it(
-    ini: Path, database_url: URL, monkeypatch: pytest.MonkeyPatch
+    ini: Path,
+    database_url: URL,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     migration_runner.upgrade(database_url, alembic_ini=ini)
     assert migration_runner.status(database_url, alembic_ini=ini).is_clear
@@ -158,6 +161,7 @@ def test_the_status_says_it_until_somebody_confirms_it(
     url = database_url.render_as_string(hide_password=False)
     words = ["db", "upgrade", "--confirm-drift", "--config", f"{ini}", "--database-url", url]
     assert main(words) == 0
+    assert capsys.readouterr().out.endswith("is at 20260101_0002: recorded the schema as it is\n")
     assert migration_runner.status(database_url, alembic_ini=ini).is_clear
 
 

@@ -149,7 +149,8 @@ class Request:
             after: the revisions that the database is at now, where that was looked at.
         """
         self.plan, steps = (plan := progress.plan), tuple(progress.finished)
-        self.result = RunResult(mask(url), plan.current, after, steps, plan.adopted, plan.accepted)
+        beside = (plan.adopted, plan.accepted, plan.confirmed)
+        self.result = RunResult(mask(url), plan.current, after, steps, *beside)
 
     def reported(self) -> RunResult:
         """Return what env.py reported.

@@ -162,15 +162,18 @@ class Admission:
             self.journal.add("base", "stamp", detail=PURGED)
         past = Past(self.view, self.journal, is_own=self.target.is_own)
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
+        confirmed = False
         if not self.permissions.dry_run:
             record = SchemaRecord(self.view, self.facts, self.journal, self.environment)
             self.keeper = SchemaKeeper(self.view, record, plan, self.permissions)
             repeats, is_own = self.repeated is not None, self.target.is_own
-            self.keeper.admit(repeats=repeats, is_own=is_own, is_by_hand=seen.is_by_hand)
+            confirmed = self.keeper.admit(
+                repeats=repeats, is_own=is_own, is_by_hand=seen.is_by_hand
+            )
             self.view.connection.commit()
             self.is_done = True
         timed = _timed(plan, seen.entries)
-        return replace(timed, adopted=seen.adopted, accepted=seen.accepted)
+        return replace(timed, adopted=seen.adopted, accepted=seen.accepted, confirmed=confirmed)
 
     def _clear_up(self, plan: Plan) -> None:
         """Clear up what an interrupted revision left, which a dry run cannot take back."""

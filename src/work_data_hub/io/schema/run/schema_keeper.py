@@ -73,7 +73,7 @@ class SchemaKeeper:
         self._plan = plan
         self._permissions = permissions
 
-    def admit(self, *, repeats: bool, is_own: bool, is_by_hand: bool) -> None:
+    def admit(self, *, repeats: bool, is_own: bool, is_by_hand: bool) -> bool:
         """Say that the schema is not as it should be, or refuse to build on it.
 
         An upgrade builds on what the last run left, unless a revision was interrupted; a stamp
@@ -85,20 +85,25 @@ class SchemaKeeper:
             is_own: whether the database is one's own, which needs no proof where none is to be had.
             is_by_hand: whether it is at revisions that no run put it at.
 
+        Returns:
+            Whether the schema was kept as it is, beside which such a run has no step.
+
         Raises:
             RefusedError: it is another, and nobody confirmed it.
         """
         steps, permissions = self._plan.steps, self._permissions
         if steps and steps[0].direction == "stamp":
             self._verify(self._claimed(), _A_STAMP, is_own=is_own)
-            return
+            return False
         if is_by_hand:
             self._verify(self._plan.current, _A_HAND, is_own=is_own)
-        if not steps:
-            if permissions.confirm_drift:
-                self._record.keep(self._plan.current)
-        elif steps[0].direction == "upgrade" and permissions.resolved is None and not repeats:
+        if not steps and permissions.confirm_drift and not self._record.is_off:
+            self._record.keep(self._plan.current)
+            return True
+        is_upgrade = bool(steps) and steps[0].direction == "upgrade"
+        if is_upgrade and permissions.resolved is None and not repeats:
             self._hold()
+        return False
 
     def applied(self, step: Step, versions: Collection[str]) -> str | None:
         """Keep what the schema is, in the transaction of the last step.
