@@ -151,15 +151,12 @@ class Admission:
         if destructive:
             self.refuse_destruction(f"{destructive[0].direction} {destructive[0].revision}")
         if self.facts.has_framework_tables:
-            self._clear_up(plan)
+            self.repeated = _cleared_up(self, plan)
         _create_tables(self.view.connection, self.facts)
         first = identity.new_identity(self._class_at_first, self.facts.pin)
         _record(self.view.connection, self.schema, self.target.identity or first)
         if context.purge:
-            # Anew, where what was read of an interrupted revision was rolled back.
-            version = sa.table(context.version_table, schema=context.version_table_schema)
-            self.view.connection.execute(sa.delete(version))
-            self.journal.add("base", "stamp", detail=PURGED)
+            _purge(context, self.view.connection, self.journal)
         past = Past(self.view, self.journal, is_own=self.target.is_own)
         seen = past.look_back(context.get_current_heads(), plan, self.permissions.accept)
         confirmed = False
@@ -175,16 +172,6 @@ class Admission:
         timed = _timed(plan, seen.entries)
         return replace(timed, adopted=seen.adopted, accepted=seen.accepted, confirmed=confirmed)
 
-    def _clear_up(self, plan: Plan) -> None:
-        """Clear up what an interrupted revision left, which a dry run cannot take back."""
-        if self.permissions.dry_run:
-            if interrupted := self.marks.read():
-                raise interrupted.as_fault()
-            return
-        self.repeated = recovery.clear_up(
-            self.marks, plan, self.permissions.resolved, self.patience
-        )
-
     @property
     def environment(self) -> EnvironmentClass:
         """What the database is recorded as, by this run if it was not before."""
@@ -194,6 +181,23 @@ class Admission:
     def _class_at_first(self) -> EnvironmentClass:
         """What a database that is not recorded yet would be recorded as."""
         return "ephemeral" if self.permissions.ephemeral else self.view.settings.environment
+
+
+def _cleared_up(admission: Admission, plan: Plan) -> tuple[ConcurrentIndex, ...] | None:
+    """Clear up what an interrupted revision left, which a dry run cannot take back."""
+    marks, permissions = admission.marks, admission.permissions
+    if not permissions.dry_run:
+        return recovery.clear_up(marks, plan, permissions.resolved, admission.patience)
+    if interrupted := marks.read():
+        raise interrupted.as_fault()
+    return None
+
+
+def _purge(context: MigrationContext, connection: Connection, journal: Journal) -> None:
+    """Empty the version table anew: clearing up rolls back that Alembic has."""
+    version = sa.table(context.version_table, schema=context.version_table_schema)
+    connection.execute(sa.delete(version))
+    journal.add("base", "stamp", detail=PURGED)
 
 
 def _record(connection: Connection, schema: str | None, wanted: Identity) -> None:
