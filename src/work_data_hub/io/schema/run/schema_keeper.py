@@ -28,7 +28,7 @@ class _Claim(NamedTuple):
 
     Attributes:
         prefix: of what is wrong.
-        way_out: of who wants to go on all the same.
+        way_out: of who wants to go on all the same; ``{0}`` is where to.
         binds_all: whether it is refused on a database of one's own, too.
         detail: what the journal says of it, where nothing verified it.
     """
@@ -41,8 +41,8 @@ class _Claim(NamedTuple):
 
 _A_STAMP = _Claim(
     "",
-    "to record it all the same: `wdh db stamp --confirm-drift ...`, or alembic -x confirm-drift=yes"
-    " stamp ...",
+    "to record it all the same: `wdh db stamp --confirm-drift {0}`, or alembic -x confirm-drift=yes"
+    " stamp {0}",
     binds_all=True,
     detail="not verified",
 )
@@ -140,17 +140,25 @@ class SchemaKeeper:
         except MissingError as error:
             self._detail = claim.detail
             what = f"it cannot be told whether the schema looks like {said}: {error.message}"
-            _refuse_or_warn(f"{claim.prefix}{what}", error.hint, claim, may_go_on=is_own)
+            self._refuse_or_warn(f"{claim.prefix}{what}", error.hint, claim, may_go_on=is_own)
             return
         if found:
             listed = "; ".join(map(str, found[:_SHOWN]))
             more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            _refuse_or_warn(
+            self._refuse_or_warn(
                 f"{claim.prefix}the schema does not look like {said}: {listed}{more}",
                 f"`wdh db drift {revisions[0]}` says what ends that",
                 claim,
                 may_go_on=is_own and not claim.binds_all,
             )
+
+    def _refuse_or_warn(self, what: str, hint: str, claim: _Claim, *, may_go_on: bool) -> None:
+        if may_go_on:
+            log.warning("%s; %s", what, hint)
+            return
+        stamped = self._plan.steps[-1].revision if len(self._plan.steps) == 1 else "heads"
+        way_out = claim.way_out.format("heads" if ", " in stamped else stamped)
+        raise RefusedError(what, hint=f"{hint}; {way_out}")
 
     def _claimed(self) -> tuple[str, ...]:
         """Return the revisions that the database is said to be at, when the stamp is done."""
@@ -167,9 +175,3 @@ class SchemaKeeper:
     def _with_needs(self, revisions: Collection[str]) -> set[str]:
         applied = history_check.applied_scripts(self._view.scripts, tuple(revisions))
         return {script.revision for script in applied}
-
-
-def _refuse_or_warn(what: str, hint: str, claim: _Claim, *, may_go_on: bool) -> None:
-    if not may_go_on:
-        raise RefusedError(what, hint=f"{hint}; {claim.way_out}")
-    log.warning("%s; %s", what, hint)

@@ -10,7 +10,7 @@ from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.ephemeral.scratch import existing_server
 from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
-from work_data_hub.io.schema.snapshot.reader import read_within
+from work_data_hub.io.schema.snapshot.reader import default_schema_of, read_within
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
@@ -33,13 +33,12 @@ def lacking(view: DatabaseView, revisions: Sequence[str]) -> list[Difference]:
         UsageError: a rule of the project is none.
     """
     connection, engine = view.connection, view.connection.dialect.name
-    rules, server, default_schema = rules_of(view.ini), None, ""
-    if engine == "postgresql":
-        server = existing_server(None)
-        default_schema = str(connection.exec_driver_sql("SELECT current_schema()").scalar())
-    ini = None if view.ini is None else Path(view.ini)
-    wanted = Wanted(ini, engine, tuple(revisions), default_schema, server)
+    server = existing_server(None) if engine == "postgresql" else None
+    ini, rules = None if view.ini is None else Path(view.ini), rules_of(view.ini)
+    place = default_schema_of(connection), server
+    wanted = Wanted(ini, engine, tuple(revisions), *place)
     built, live = Expected(wanted, is_within_a_run=True).beside(read_within(connection))
-    compared = in_scope(as_programs_see_it(built), as_programs_see_it(live), rules)
+    sides = as_programs_see_it(built), as_programs_see_it(live)
+    compared = in_scope(*sides, rules, wanted.default_schema)
     found = differences(compared.wanted, compared.found)
     return [difference for difference in found if difference.change != EXTRA]

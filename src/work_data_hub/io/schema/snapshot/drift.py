@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from work_data_hub.config.database_url import mask
 from work_data_hub.domain.snapshot.fingerprint import closest as closest_of
 from work_data_hub.domain.snapshot.fingerprint import parts_of
-from work_data_hub.domain.snapshot.ignored import DEFAULT_SCHEMA, as_programs_see_it
+from work_data_hub.domain.snapshot.ignored import as_programs_see_it
 from work_data_hub.domain.snapshot.scope import in_scope
 from work_data_hub.io.schema.alembic_bridge import commands
 from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.revisions import project_files
 from work_data_hub.io.schema.snapshot import postgresql
-from work_data_hub.io.schema.snapshot.reader import read_patiently, read_schema
+from work_data_hub.io.schema.snapshot.reader import default_schema_of, read_patiently, read_schema
 from work_data_hub.io.schema.snapshot.rules import rules_of
 
 if TYPE_CHECKING:
@@ -144,9 +144,9 @@ def _read(view: DatabaseView, revision: str | None) -> _Live:
 def _read_schema(connection: Connection) -> tuple[Snapshot, str]:
     if connection.dialect.name != "postgresql":
         return read_schema(connection), ""
-    asked = connection.exec_driver_sql("SELECT current_schema()").scalar()
+    default_schema = default_schema_of(connection)
     connection.rollback()
-    return read_patiently(partial(_one_moment, connection)), str(asked or DEFAULT_SCHEMA)
+    return read_patiently(partial(_one_moment, connection)), default_schema
 
 
 def _one_moment(connection: Connection) -> Snapshot:

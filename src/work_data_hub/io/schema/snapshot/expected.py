@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from work_data_hub.domain.snapshot.fingerprint import parts_of
-from work_data_hub.domain.snapshot.ignored import as_programs_see_it, without_ignored
+from work_data_hub.domain.snapshot.ignored import (
+    DEFAULT_SCHEMA,
+    as_programs_see_it,
+    without_ignored,
+)
 from work_data_hub.domain.snapshot.schema import FORMAT, Snapshot
 from work_data_hub.domain.snapshot.scope import other_views, with_views
 from work_data_hub.errors import MigrationFailedError, MissingError
@@ -39,7 +43,6 @@ if TYPE_CHECKING:
 Kind = Literal["schema", "views", "history"]
 _KEPT = 32
 _FILE = "schema.json"
-_DEFAULT_SCHEMA = "public"
 _BUILDING = "building the schema that the revisions make, in a throw-away database"
 
 
@@ -58,7 +61,7 @@ class Wanted(NamedTuple):
     alembic_ini: Path | None
     engine: str
     revisions: tuple[str, ...]
-    default_schema: str = _DEFAULT_SCHEMA
+    default_schema: str = DEFAULT_SCHEMA
     server: URL | None = None
 
 
@@ -197,7 +200,7 @@ def _built(wanted: Wanted, kind: Kind, texts: Mapping[str, str] | None) -> dict[
     """Build it; return the schema, views as it writes them, or its history, as plain data."""
     is_file = wanted.engine == "sqlite"
     with scratch_file() if is_file else scratch_postgres(wanted.server) as url:
-        if not is_file and wanted.default_schema != _DEFAULT_SCHEMA:
+        if not is_file and wanted.default_schema != DEFAULT_SCHEMA:
             _set_default_schema(url, wanted.default_schema)
         observer = _Historian(url, wanted) if kind == "history" else LogObserver()
         with told_if_slow(_BUILDING):

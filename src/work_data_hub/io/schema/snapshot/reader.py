@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from work_data_hub.domain.record.record import is_version_table
+from work_data_hub.domain.snapshot.ignored import DEFAULT_SCHEMA
 from work_data_hub.io.schema.engine import connect, driver_connection
 
 if TYPE_CHECKING:
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
     from work_data_hub.domain.snapshot.schema import Snapshot
 
 _TRIES = 20
+
+
+def default_schema_of(connection: Connection) -> str:
+    """Return where a name without a schema is; on SQLite, and so in no case asked of it, nothing.
+
+    Where the search path names no schema that there is, it is the usual one.
+    """
+    if connection.dialect.name != "postgresql":
+        return ""
+    found = connection.exec_driver_sql("SELECT current_schema()").scalar()
+    return str(found or DEFAULT_SCHEMA)
 
 
 def read_schema(connection: Connection, without: Collection[str] = ()) -> Snapshot:
