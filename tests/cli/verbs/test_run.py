@@ -64,6 +64,9 @@ def test_downgrade_and_stamp_go_where_they_are_told(
     assert wdh("downgrade", "-1", "--json", url=database_url).data["after"] == [*BELOW_HEAD]
     wdh("downgrade", "base", url=database_url)
     assert wdh("stamp", "head", url=database_url).exit_code == 4  # nothing of it is there
+    wdh("stamp", "--confirm-drift", "head", url=database_url)
+    forgotten = wdh("stamp", "--purge", "base", url=database_url)
+    assert forgotten.out.endswith(" is at base (no revision): what was recorded is forgotten\n")
     stamped = wdh("stamp", "--confirm-drift", "head", "--json", url=database_url)
     assert stamped.data["after"] == [HEAD]
     with engine.connect(database_url) as connection:

@@ -133,7 +133,12 @@ def stamp(call: Namespace) -> Answer:
     """Record that the database is at a revision."""
     ini = project_config.find(call.config)
     given = {"resolved": call.resolved, "confirm_drift": call.confirm_drift}
-    return run_verb(call, ini, confirm=call.confirm, purge=call.purge, **given)
+    done = run_verb(call, ini, confirm=call.confirm, purge=call.purge, **given)
+    if not call.purge or done.data["steps"]:
+        return done
+    # A purge is no step of its own.
+    said = f"{done.data['database']} is at base (no revision): what was recorded is forgotten"
+    return done._replace(lines=(said,))
 
 
 def run_verb(call: Namespace, ini: Path, **permissions: Any) -> Answer:
