@@ -114,6 +114,18 @@ def test_status_names_an_interrupted_revision(wdh: Callable[..., Any], database_
     assert "committed: VACUUM" in checked.data["problems"][0]["message"]
 
 
+def test_what_is_pending_is_not_known_of_a_database_that_newer_code_has_migrated(
+    wdh: Callable[..., Any], database_url: URL
+) -> None:
+    migration_runner.upgrade(database_url)
+    with engine.connect(database_url) as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '20991231_0000'")
+        connection.commit()
+    said = wdh("status", url=database_url)
+    assert "Pending      not known: " in said.out
+    assert "Wrong" in said.out
+
+
 def test_status_names_a_file_that_has_vanished(
     wdh: Callable[..., Any],
     make_history: Callable[..., Path],

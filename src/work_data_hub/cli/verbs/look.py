@@ -220,6 +220,8 @@ def _lines(found: DatabaseStatus, named: Named) -> list[str]:
 
 def _pending_lines(found: DatabaseStatus, named: Named) -> list[str]:
     count = len(found.pending)
+    if any(problem.code == "ahead" for problem in found.problems):
+        return ["Pending      not known: no file has its revision"]
     if not count:
         return ["Pending      nothing"]
     shown = found.pending[:_SHOWN_PENDING]
