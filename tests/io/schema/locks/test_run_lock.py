@@ -25,6 +25,7 @@ from work_data_hub.errors import (
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect, create_engine
 from work_data_hub.io.schema.locks.advisory_lock import AdvisoryLock
+from work_data_hub.io.schema.locks.file_lock import FileLock
 from work_data_hub.io.schema.locks.run_lock import run_lock
 
 if TYPE_CHECKING:
@@ -434,3 +435,16 @@ def test_a_pool_of_one_connection_is_too_small_and_that_is_said(
     assert migration_runner.current(postgresql_url) == ()
     with transaction_pooler(postgresql_url, 2) as url:
         assert migration_runner.upgrade(url).steps
+
+
+@pytest.mark.parametrize(("tries", "told"), [(2, 0), (4, 0), (9, 1)])
+def test_a_wait_is_told_once_and_only_when_it_takes_a_moment(
+    sqlite_url: URL, monkeypatch: pytest.MonkeyPatch, tries: int, told: int
+) -> None:
+    answers = iter([False] * tries + [True])
+    monkeypatch.setattr(FileLock, "try_to_take", lambda _self: next(answers))
+    monkeypatch.setattr(FileLock, "holder", lambda _self: "somebody")
+    monkeypatch.setattr("time.sleep", lambda _seconds: None)
+    said: list[str] = []
+    with run_lock(create_engine(sqlite_url), HISTORY, 60, said.append):
+        assert said == ["waiting for another run to end: somebody"] * told
