@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
 _MOVES = frozenset({"upgrade", "downgrade", "stamp", "adopt"})
-_BASE, PURGED = "base", "purged"
+BASE, PURGED = "base", "purged"
 
 
 class DetailedRow(Row, Protocol):
@@ -49,13 +49,19 @@ def state_of(
             applied.discard(row.revision)
         elif row.direction != "stamp":
             applied.add(row.revision)
-        elif row.revision == _BASE:
+        elif row.revision == BASE:
             is_told = row.detail == PURGED or (is_told and len(newest(applied, needs)) <= 1)
             applied = set()
         else:
-            stamped = row.revision.split(", ")
-            applied = _outside_of_line(applied, stamped, needs) | with_needs(stamped, needs)
+            applied = after_stamp(applied, row.revision.split(", "), needs)
     return frozenset(applied) if is_told else None
+
+
+def after_stamp(
+    applied: set[str], stamped: Collection[str], needs: Mapping[str, Sequence[str]]
+) -> set[str]:
+    """Return the revisions that are applied by what a stamp to some of them says."""
+    return _outside_of_line(applied, stamped, needs) | with_needs(stamped, needs)
 
 
 def with_needs(revisions: Iterable[str], needs: Mapping[str, Sequence[str]]) -> set[str]:

@@ -1,9 +1,7 @@
-"""A schema as a value: its objects with their properties, in no order, and its fingerprint."""
+"""A schema as a value: its objects with their properties, in no order."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -115,11 +113,6 @@ class Snapshot:
         gone = {item.name for item in self if ignored(item)}
         kept = (item for item in self if item.parent not in gone and not ignored(item))
         return Snapshot(self.engine, kept, self.owner)
-
-    def fingerprint(self) -> str:
-        """Return a hash over what is compared: equal for equal schemas, ``1:`` and 64 digits."""
-        text = json.dumps(self._compared(), ensure_ascii=False, separators=(",", ":"))
-        return f"{FORMAT}:{hashlib.sha256(text.encode()).hexdigest()}"
 
     def as_data(self) -> dict[str, Any]:
         """Return it as plain data, for a cache and for programs."""

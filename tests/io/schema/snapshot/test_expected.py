@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,6 +11,7 @@ from work_data_hub.domain.snapshot.scope import with_views
 from work_data_hub.errors import HistoryError, MigrationFailedError
 from work_data_hub.io.schema import migration_runner
 from work_data_hub.io.schema.engine import connect
+from work_data_hub.io.schema.ephemeral import postgres_binaries
 from work_data_hub.io.schema.snapshot import expected
 from work_data_hub.io.schema.snapshot.expected import Expected, Wanted
 from work_data_hub.io.schema.snapshot.reader import read_schema
@@ -125,6 +127,17 @@ def test_a_revision_that_fails_there_is_named_and_nothing_is_kept(
     assert failed.value.failed == "20260101_0000"
     assert failed.value.hint
     assert not [*own_cache.glob("schema-*")]
+
+
+def test_each_kind_can_be_built_within_a_run(ini: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Another process has the cache of the user: what is there must be of this test alone.
+    monkeypatch.setattr(expected, "cache_folder", postgres_binaries.cache_folder)
+    revision = next(ini.parent.rglob("20260101_0001_*.py"))
+    text = revision.read_text(encoding="utf-8").replace("more", f"more_{secrets.token_hex(4)}")
+    revision.write_text(text, encoding="utf-8")
+    within = Expected(Wanted(ini, "sqlite", ("20260101_0001",)), is_within_a_run=True)
+    assert len(names(within.schema())) == 2
+    assert within.of_each_revision().keys() == {"20260101_0000", "20260101_0001"}
 
 
 def test_a_revision_that_is_not_there_is_a_fault_of_the_history(ini: Path) -> None:

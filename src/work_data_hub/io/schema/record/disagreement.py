@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from work_data_hub.domain.finding import ERROR, WARNING, Finding
-from work_data_hub.domain.record.journal_state import moves, newest, state_of, with_needs
+from work_data_hub.domain.record.journal_state import BASE, moves, newest, state_of, with_needs
 from work_data_hub.io.schema.alembic_bridge.revision_map import needs
 
 if TYPE_CHECKING:
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from work_data_hub.domain.record.target import Target
     from work_data_hub.io.schema.alembic_bridge.database_view import DatabaseView
     from work_data_hub.io.schema.record.journal import JournalEntry
-
-_BASE = "base"
 
 
 def disagreement(
@@ -40,8 +38,8 @@ def disagreement(
     confirm = "" if target.is_own else f" --confirm {shlex.quote(target.name)}"
     return Finding(
         "journal-disagrees",
-        f"{view.history} says {', '.join(versions) or _BASE}, the journal says"
-        f" {', '.join(known) or _BASE}: the last that it knows is {last.direction} {last.revision}"
+        f"{view.history} says {', '.join(versions) or BASE}, the journal says"
+        f" {', '.join(known) or BASE}: the last that it knows is {last.direction} {last.revision}"
         f" by {last.os_user}@{last.host}, {last.finished_at:%Y-%m-%d %H:%M} UTC; what came then"
         " was plain Alembic, or somebody's hand",
         severity=WARNING if target.is_own else ERROR,
@@ -61,7 +59,7 @@ def _agree(
 
 def _stamped(revisions: Sequence[str], confirm: str) -> str:
     """Return the commands that record where a database is."""
-    first, *more = revisions or (_BASE,)
+    first, *more = revisions or (BASE,)
     commands = [f"`wdh db stamp --purge {first}{confirm}`"]
     commands += [f"`wdh db stamp {revision}{confirm}`" for revision in more]
     return " and ".join(commands)

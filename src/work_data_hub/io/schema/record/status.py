@@ -22,7 +22,7 @@ from work_data_hub.io.schema.record import history_check, identity
 from work_data_hub.io.schema.record.disagreement import disagreement
 from work_data_hub.io.schema.record.facts import read_facts
 from work_data_hub.io.schema.record.framework_tables import NAMES
-from work_data_hub.io.schema.record.journal import Journal, JournalEntry, journal_of
+from work_data_hub.io.schema.record.journal import JournalEntry, journal_of
 from work_data_hub.io.schema.record.marks import Marks
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
     versions = view.versions
     target = identity.read_target(connection, facts, view.settings.environment)
     journal = journal_of(view, facts)
+    entries = journal.deciding() if journal else []
     heads = tuple(sorted(view.scripts.get_heads()))
     unknown = _unknown(view, versions)
     problems = [
@@ -109,9 +110,9 @@ def read_status(view: DatabaseView) -> DatabaseStatus:
         *(history_check.unknown(view.scripts, each, is_own=target.is_own) for each in unknown),
         *([several_heads(heads)] if len(heads) > 1 else []),
         *_interrupted(view, facts),
-        *_by_another_hand(view, target, journal),
+        *_by_another_hand(view, target, entries),
         # What has vanished is then a consequence.
-        *(() if unknown else _of_the_past(view, facts, target, versions)),
+        *(() if unknown else _of_the_past(view, target, entries)),
     ]
     return DatabaseStatus(
         database=mask(view.target.url),
@@ -203,22 +204,17 @@ def _interrupted(view: DatabaseView, facts: DatabaseFacts) -> Iterator[Finding]:
 
 
 def _by_another_hand(
-    view: DatabaseView, target: Target, journal: Journal | None
+    view: DatabaseView, target: Target, entries: list[JournalEntry]
 ) -> Iterator[Finding]:
-    found = None if journal is None else disagreement(view, target, journal.deciding())
+    found = disagreement(view, target, entries)
     if found is not None:
         yield found
 
 
 def _of_the_past(
-    view: DatabaseView,
-    facts: DatabaseFacts,
-    target: Target,
-    versions: tuple[str, ...],
+    view: DatabaseView, target: Target, entries: list[JournalEntry]
 ) -> Iterator[Finding]:
-    applied = history_check.applied_scripts(view.scripts, versions)
-    journal = journal_of(view, facts)
-    entries = journal.deciding() if journal else []
+    applied = history_check.applied_scripts(view.scripts, view.versions)
     yield from history_check.findings(
         entries, applied, view.scripts, view.settings, is_own=target.is_own
     ).values()

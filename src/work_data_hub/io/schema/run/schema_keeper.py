@@ -6,8 +6,9 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from work_data_hub.domain.finding import ERROR
+from work_data_hub.domain.record.journal_state import BASE, after_stamp, newest, with_needs
 from work_data_hub.errors import MissingError, RefusedError
-from work_data_hub.io.schema.record import history_check
+from work_data_hub.io.schema.alembic_bridge.revision_map import needs
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -162,16 +163,9 @@ class SchemaKeeper:
 
     def _claimed(self) -> tuple[str, ...]:
         """Return the revisions that the database is said to be at, when the stamp is done."""
-        held = {*self._plan.current}
+        graph = needs(self._view.scripts)
+        applied = with_needs(self._plan.current, graph)
         for step in self._plan.steps:
-            stamped = set() if step.revision == "base" else {*step.revision.split(", ")}
-            held = {each for each in held if not self._in_line(each, stamped)} | stamped
-        return tuple(sorted(held)) if self._plan.steps[-1].revision != "base" else ()
-
-    def _in_line(self, held: str, stamped: Collection[str]) -> bool:
-        below = self._with_needs([held])
-        return bool(below & {*stamped}) or held in self._with_needs(stamped)
-
-    def _with_needs(self, revisions: Collection[str]) -> set[str]:
-        applied = history_check.applied_scripts(self._view.scripts, tuple(revisions))
-        return {script.revision for script in applied}
+            is_base = step.revision == BASE
+            applied = set() if is_base else after_stamp(applied, step.revision.split(", "), graph)
+        return newest(applied, graph)

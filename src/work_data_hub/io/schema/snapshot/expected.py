@@ -103,7 +103,7 @@ class Expected:
         """
         if not self._wanted.revisions:
             return Snapshot(self._wanted.engine, ())
-        return Snapshot.from_data(self._kept("schema", None))
+        return Snapshot.from_data(self.kept("schema", None))
 
     def views(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Return views as the server writes them; one that it cannot make is left out.
@@ -114,7 +114,7 @@ class Expected:
         Raises:
             WorkDataHubError: as ``schema``.
         """
-        found: dict[str, str] = self._kept("views", dict(texts))
+        found: dict[str, str] = self.kept("views", dict(texts))
         return found
 
     def of_each_revision(self) -> dict[str, str]:
@@ -125,10 +125,19 @@ class Expected:
         Raises:
             WorkDataHubError: as ``schema``.
         """
-        found: dict[str, str] = self._kept("history", None)
+        found: dict[str, str] = self.kept("history", None)
         return found
 
-    def _kept(self, kind: Kind, texts: dict[str, str] | None) -> Any:
+    def kept(self, kind: Kind, texts: dict[str, str] | None) -> Any:
+        """Return what is kept of a kind as plain data, built where it is not there yet.
+
+        Args:
+            kind: which.
+            texts: of views.
+
+        Raises:
+            WorkDataHubError: as ``schema``.
+        """
         name = f"{kind}-{_key(self._wanted, json.dumps(texts, sort_keys=True))}"
 
         def build(folder: Path) -> None:
@@ -137,7 +146,7 @@ class Expected:
 
         found = _found(name)
         if found is None and self._is_within_a_run:
-            _build_elsewhere(self._wanted, texts)
+            _build_elsewhere(self._wanted, kind, texts)
         elif found is None:
             built_once(cache_folder(), name, build, at_most=_KEPT)
         found = _found(name) if found is None else found
@@ -161,8 +170,9 @@ def _found(name: str) -> Any:
         return None
 
 
-def _build_elsewhere(wanted: Wanted, texts: dict[str, str] | None) -> None:
-    asked = {**wanted._asdict(), "section": script_locations.section.get(), "texts": texts}
+def _build_elsewhere(wanted: Wanted, kind: Kind, texts: dict[str, str] | None) -> None:
+    asked = {**wanted._asdict(), "section": script_locations.section.get()}
+    asked |= {"kind": kind, "texts": texts}
     # It asks the environment for it too: a URL with a password is handed to nobody.
     del asked["server"]
     asked["alembic_ini"] = wanted.alembic_ini and str(wanted.alembic_ini)

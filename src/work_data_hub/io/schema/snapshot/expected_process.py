@@ -21,10 +21,7 @@ def main() -> int:
         server = existing_server(None) if engine == "postgresql" else None
         place = asked["default_schema"], server
         wanted = Wanted(ini and Path(ini), engine, tuple(asked["revisions"]), *place)
-        if asked["texts"] is None:
-            Expected(wanted).schema()
-        else:
-            Expected(wanted).views(asked["texts"])
+        Expected(wanted).kept(asked["kind"], asked["texts"])
     except WorkDataHubError as error:
         sys.stdout.write(f"{error.message}\n{error.hint}\n")
         return 1
